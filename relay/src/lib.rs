@@ -1,0 +1,3 @@
+//! Reference relay: api → store → delivery → destinations.
+pub mod destinations;
+pub mod model;
