@@ -1,1 +1,25 @@
-//! placeholder
+//! The pipeline in one picture:
+//!
+//! ```text
+//! scenario ──▶ plan ──▶ driver ──▶  RELAY UNDER TEST  ──▶ gateway ──▶ platform simulator
+//!  (YAML)    (tracers)  (profile)   (any, a stranger)     (journal)        (replies, ledger)
+//!                          │                                  │
+//!                          └────────────▶ history ◀───────────┘
+//!                                            │
+//!                              truth ──▶  checks ──▶ verdicts ──▶ reports
+//!                                            └──▶ snapshots
+//! ```
+
+pub mod checks;
+pub mod driver;
+pub mod exchange;
+pub mod gateway;
+pub mod history;
+pub mod inputs;
+pub mod plan;
+pub mod platforms;
+pub mod report;
+pub mod scenario;
+pub mod sut;
+pub mod truth;
+pub mod verdict;

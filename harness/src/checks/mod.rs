@@ -1,0 +1,59 @@
+//! The judges. Each is a pure function of history and truth in a file of its own; adding one is a file, a line in
+//! [`CHECKS`] and a seeded defect that only it catches.
+
+use serde::Serialize;
+
+use crate::{
+    history::History,
+    plan::{Case, Shop},
+    platforms::{Counted, Entry, Platform, Severity},
+    sut::profile::Policies,
+    truth::Truth,
+    verdict::CheckResult,
+};
+
+/// All checks, in the order in which reports list them.
+pub static CHECKS: &[&dyn Check] = &[];
+
+/// One judge.
+pub trait Check: Send + Sync {
+    /// What it is, for `explain`, reports and coverage.
+    fn about(&self) -> &'static About;
+    /// Judges one case. No clock, no socket.
+    fn check(&self, seen: &Seen<'_>) -> CheckResult;
+}
+
+/// A check's description.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct About {
+    /// `exactly_once`.
+    pub id: &'static str,
+    /// One sentence: what holds if it passes.
+    pub says: &'static str,
+    /// How bad it is.
+    pub severity: Severity,
+    /// Public page behind it.
+    pub source: &'static str,
+    /// Catalogue entries that it is evidence for.
+    pub covers: &'static [&'static str],
+}
+
+/// What a check looks at.
+pub struct Seen<'a> {
+    /// The case with its tracers.
+    pub case: &'a Case,
+    /// Its platform.
+    pub platform: &'static dyn Platform,
+    /// The shops it used (first is `one`).
+    pub shops: &'a [Shop],
+    /// What happened.
+    pub history: &'a History,
+    /// What should have come of it.
+    pub truth: &'a Truth,
+    /// What the platform took for this case, in order.
+    pub entries: &'a [Entry],
+    /// What it counts of that.
+    pub counted: &'a [Counted],
+    /// What the relay declares.
+    pub policies: &'a Policies,
+}

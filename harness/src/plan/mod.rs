@@ -1,0 +1,214 @@
+//! The scenario made concrete: cases with tracers. Every person, order, click id, address and user agent gets a
+//! value that is unique to its case and reproducible from the seed, so that a captured request can be attributed
+//! even if the relay mangles half of it.
+
+pub mod cases;
+pub mod people;
+pub mod tracers;
+
+use std::collections::BTreeMap;
+
+use rust_decimal::Decimal;
+use serde::Serialize;
+use time::OffsetDateTime;
+
+use crate::{
+    exchange::{CaseId, OrderRef},
+    platforms::Account,
+    scenario::{Capability, Decision, OrderKind, OrderState, Scenario},
+};
+
+/// Everything that will be run.
+#[derive(Debug)]
+pub struct Plan {
+    /// Seed that all values come from.
+    pub seed: u64,
+    /// Cases in order of their names.
+    pub cases: Vec<Case>,
+    /// Cases that the profile's capabilities rule out, with the reason.
+    pub skipped: Vec<Skipped>,
+}
+
+/// A case that will not run.
+#[derive(Debug, Clone, Serialize)]
+pub struct Skipped {
+    /// Its name.
+    pub name: String,
+    /// Why: `the relay does not declare: clock`.
+    pub reason: String,
+}
+
+/// One scenario on one platform in one variant.
+#[derive(Debug, Clone)]
+pub struct Case {
+    /// Index in [`Plan::cases`].
+    pub id: CaseId,
+    /// `dedup/thank_you_reload/meta` or `consent/matrix/meta/denied`.
+    pub name: String,
+    /// The scenario with the variant applied.
+    pub scenario: Scenario,
+    /// The variant's name.
+    pub variant: Option<String>,
+    /// The platform that the case is about; verdict cells are made for it alone, findings of leaks for all.
+    pub platform: &'static str,
+    /// What it needs from the relay.
+    pub needs: Vec<Capability>,
+    /// Needs a relay process of its own (restart, clock, settings, connection-level faults).
+    pub private_relay: bool,
+    /// Persons by the name used in steps (`shopper` is always there).
+    pub people: BTreeMap<String, Person>,
+    /// Orders by id, in order of their steps.
+    pub orders: Vec<Order>,
+    /// The control order.
+    pub sentinel: Order,
+    /// Who places it: always consenting, with a paid click.
+    pub sentinel_person: Person,
+    /// Traceable values by name, for `{fbclid}` in expectations and patches: `fbclid`, `gclid`, `email`, `canary_note`, ...
+    pub values: BTreeMap<String, String>,
+}
+
+impl Case {
+    /// The order with this id.
+    pub fn order(&self, id: &str) -> Option<&Order> {
+        self.orders.iter().find(|o| o.id == OrderRef::Named(id.to_owned()))
+    }
+
+    /// All orders, the control order last.
+    pub fn all_orders(&self) -> impl Iterator<Item = &Order> {
+        self.orders.iter().chain(std::iter::once(&self.sentinel))
+    }
+
+    /// Who placed an order.
+    pub fn person_of(&self, order: &Order) -> Option<&Person> {
+        if order.id == OrderRef::Sentinel {
+            Some(&self.sentinel_person)
+        } else {
+            self.people.get(&order.by)
+        }
+    }
+}
+
+/// A synthetic shopper with a browser. Reserved names and ranges only.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Person {
+    /// Name in the scenario.
+    pub name: String,
+    /// The storefront's own first-party id.
+    pub visitor_id: String,
+    /// Contact data as given to the store; a missing field is `None`.
+    pub contact: Contact,
+    /// Address (RFC 5737 / RFC 3849).
+    pub ip: String,
+    /// User agent with a traceable build number.
+    pub user_agent: String,
+    /// Landing parameters and cookies that the plan made for this person: `fbclid`, `gclid`, ..., `_fbp`, `_ttp`, `_ga`.
+    pub ids: BTreeMap<String, String>,
+}
+
+/// Contact data as the store has it.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct Contact {
+    /// E-mail address.
+    pub email: Option<String>,
+    /// Phone as typed.
+    pub phone: Option<String>,
+    /// Given name.
+    pub first_name: Option<String>,
+    /// Family name.
+    pub last_name: Option<String>,
+    /// Street: no platform needs it.
+    pub street: Option<String>,
+    /// City.
+    pub city: Option<String>,
+    /// State or province.
+    pub region: Option<String>,
+    /// Postal code.
+    pub postcode: Option<String>,
+    /// ISO 3166-1 alpha-2.
+    pub country: Option<String>,
+    /// The shop's customer id.
+    pub customer_id: Option<String>,
+}
+
+/// An order with all forms of its identity.
+#[derive(Debug, Clone)]
+pub struct Order {
+    /// Which.
+    pub id: OrderRef,
+    /// Person (key of [`Case::people`]).
+    pub by: String,
+    /// Shop of the case: 0 = `one`, 1 = `two`.
+    pub shop: usize,
+    /// 64-bit id; also beyond 2^53 where the scenario says so.
+    pub numeric_id: u64,
+    /// `#1001`-like name.
+    pub name: String,
+    /// Order token.
+    pub token: String,
+    /// Checkout token, if there is one.
+    pub checkout_token: Option<String>,
+    /// Cart token, if there is one.
+    pub cart_token: Option<String>,
+    /// When it was placed, relative to the moment its step is played (negative: before).
+    pub placed: time::Duration,
+    /// Offset in which the store writes times.
+    pub zone: time::UtcOffset,
+    /// What the customer pays, shop currency, major units.
+    pub total: Decimal,
+    /// Shop currency.
+    pub currency: String,
+    /// Parts: subtotal, tax, shipping, discount (each in shop currency).
+    pub subtotal: Decimal,
+    /// Tax.
+    pub tax: Decimal,
+    /// Shipping.
+    pub shipping: Decimal,
+    /// Discount.
+    pub discount: Decimal,
+    /// Presentment amount and currency, if other than the shop's.
+    pub presentment: Option<(Decimal, String)>,
+    /// State at creation.
+    pub state: OrderState,
+    /// Where it was made.
+    pub kind: OrderKind,
+    /// A test order.
+    pub test: bool,
+    /// Contact data on the order (person's own with the step's changes).
+    pub contact: Contact,
+    /// Product id of its one line.
+    pub product_id: u64,
+    /// Texts that no platform needs and that must never leave: note, attribute, line property, order-status key, street ...; name → value.
+    pub canaries: BTreeMap<&'static str, String>,
+}
+
+/// What a visitor's consent is worth at one moment.
+pub type ConsentState = crate::scenario::Decisions;
+
+/// Reads `granted` for all four.
+pub const fn all(decision: Decision) -> ConsentState {
+    ConsentState { store: decision, ads: decision, ads_user_data: decision, ads_personalise: decision }
+}
+
+/// One shop of a running relay.
+#[derive(Debug, Clone, Serialize)]
+pub struct Shop {
+    /// Index in the run.
+    pub index: usize,
+    /// Id for paths (`s0001`).
+    pub id: String,
+    /// Host name of the store.
+    pub domain: String,
+    /// Webhook secret, current.
+    pub secret: String,
+    /// Webhook secret that is being rotated out.
+    pub previous_secret: String,
+    /// Standard Webhooks secret (`whsec_...`), current.
+    pub webhook_secret: String,
+    /// The same, being rotated out.
+    pub previous_webhook_secret: String,
+    /// Accounts by platform id.
+    pub accounts: BTreeMap<&'static str, Account>,
+}
+
+/// A moment in the case's own time.
+pub type Moment = OffsetDateTime;

@@ -1,0 +1,1 @@
+//! Normal forms of contact data, written independently of any relay.

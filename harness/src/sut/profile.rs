@@ -1,0 +1,312 @@
+//! How to speak to one kind of relay. The profile is the only thing that knows a relay's HTTP API.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use crate::scenario::{Capability, HealthState, LogState, OrderKind, OrderState, units::Span};
+
+/// One relay's profile (YAML). Texts are minijinja templates; see `harness/profiles/reference.yaml`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Profile {
+    /// Name in reports.
+    pub name: String,
+    /// How it is started; absent: it must be given by `--relay URL`.
+    #[serde(default)]
+    pub start: Option<Start>,
+    /// The shops that it serves.
+    pub shops: Shops,
+    /// Platforms it delivers to, by id.
+    pub platforms: Vec<String>,
+    /// What it offers beyond taking orders.
+    #[serde(default)]
+    pub capabilities: Vec<Capability>,
+    /// What it declares about its behaviour.
+    #[serde(default)]
+    pub policies: Policies,
+    /// How stimuli are sent.
+    pub send: Send,
+    /// How its own statements are read.
+    #[serde(default)]
+    pub read: Read,
+}
+
+/// How the relay is started.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Start {
+    /// Program and arguments; `{{ harness }}` is this program, `{{ workdir }}` a fresh folder, `{{ port }}` a free port, `{{ listen }}` the address to listen on.
+    pub command: Vec<String>,
+    /// Environment (the harness's own is not passed on, but for PATH and HOME).
+    #[serde(default)]
+    pub env: BTreeMap<String, String>,
+    /// Files written into the work folder before the start: name → template.
+    #[serde(default)]
+    pub files: BTreeMap<String, String>,
+    /// How it is known to be ready.
+    pub ready: Ready,
+    /// How long that may take.
+    #[serde(default)]
+    pub within: Option<Span>,
+}
+
+/// Ready probes.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ready {
+    /// A line on standard output; group 1 of the expression is the base URL.
+    Line(String),
+    /// This path answers with 2xx.
+    Path(String),
+}
+
+/// The shops of the relay.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Shops {
+    /// As many as the run has use for (the configuration is made from a template).
+    AsNeeded,
+    /// These; settings are as configured at the relay.
+    Fixed(Vec<FixedShop>),
+}
+
+/// A shop that is configured at the relay already.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FixedShop {
+    /// Id for paths.
+    pub id: String,
+    /// Host name of the store.
+    pub domain: String,
+    /// Webhook secret.
+    pub secret: String,
+    /// Standard Webhooks secret.
+    #[serde(default)]
+    pub webhook_secret: Option<String>,
+    /// Account settings by platform.
+    #[serde(default)]
+    pub accounts: BTreeMap<String, BTreeMap<String, String>>,
+}
+
+/// What the relay declares.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Policies {
+    /// What happens to orders whose consent is unknown.
+    pub unknown_consent: UnknownConsent,
+    /// What `value` is.
+    pub value_basis: ValueBasis,
+    /// Order states that count.
+    pub counted_states: Vec<OrderState>,
+    /// Kinds of orders that count as conversions.
+    pub counted_kinds: Vec<OrderKind>,
+    /// The id that browser and server share, as a template over `order`: `order_{{ order.numeric_id }}`.
+    pub event_id: String,
+    /// How long deliveries are retried.
+    pub retry_horizon: Span,
+    /// First backoff, for deadlines.
+    pub retry_base: Span,
+    /// Longest backoff.
+    pub retry_cap: Span,
+    /// How long events may wait for company in a batch.
+    pub batch_delay: Span,
+    /// How long an order waits for its late click.
+    pub stitch_grace: Span,
+    /// Time after which silence means silence.
+    pub quiet: Span,
+    /// An intake answer later than this is a finding.
+    pub acknowledge_within: Span,
+    /// How long the relay waits for a platform's answer.
+    pub delivery_timeout: Span,
+    /// Age after which click ids are no longer used.
+    pub click_ttl: Span,
+    /// Hosts (beyond the platforms') that the relay declares to call.
+    pub hosts: Vec<String>,
+}
+
+/// Unknown consent.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UnknownConsent {
+    /// Nothing is sent.
+    #[default]
+    Withhold,
+    /// Sent as if allowed (outside the EEA some may declare this).
+    Send,
+    /// Not declared.
+    Undeclared,
+}
+
+/// What the value is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ValueBasis {
+    /// What the customer pays.
+    #[default]
+    Total,
+    /// Before tax and shipping.
+    Subtotal,
+    /// Total without tax and shipping.
+    Net,
+}
+
+/// How stimuli are sent.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Send {
+    /// A landing.
+    #[serde(default)]
+    pub click: Option<CallTemplate>,
+    /// A consent answer.
+    #[serde(default)]
+    pub consent: Option<CallTemplate>,
+    /// Order webhooks by input format (`shopify`, `standard_webhooks`); the first in `formats` is the default.
+    pub webhooks: BTreeMap<String, WebhookTarget>,
+    /// Formats in order of preference.
+    pub formats: Vec<String>,
+    /// Erasure by the operator (stores' own erasure webhooks go by `webhooks`).
+    #[serde(default)]
+    pub erase: Option<CallTemplate>,
+    /// A credential is replaced.
+    #[serde(default)]
+    pub credentials: Option<CallTemplate>,
+    /// One dead letter again.
+    #[serde(default)]
+    pub replay: Option<CallTemplate>,
+    /// The clock moves.
+    #[serde(default)]
+    pub clock: Option<CallTemplate>,
+    /// The order attribute that carries the visitor id, and the one that carries consent.
+    #[serde(default)]
+    pub attributes: Attributes,
+    /// Join keys that this relay reads.
+    pub joins: Vec<crate::scenario::JoinKey>,
+}
+
+/// One HTTP call.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CallTemplate {
+    /// Method; default POST.
+    #[serde(default)]
+    pub method: Option<String>,
+    /// Path below the relay's URL.
+    pub path: String,
+    /// Headers; one that renders to nothing is left out.
+    #[serde(default)]
+    pub headers: BTreeMap<String, String>,
+    /// Body; a template that renders to JSON text (or any text).
+    #[serde(default)]
+    pub body: Option<String>,
+}
+
+/// Where webhooks of one format go.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WebhookTarget {
+    /// Path below the relay's URL.
+    pub path: String,
+    /// Further headers.
+    #[serde(default)]
+    pub headers: BTreeMap<String, String>,
+}
+
+/// Names of order attributes.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Attributes {
+    /// Attribute with the visitor id.
+    pub visitor: Option<String>,
+    /// Attribute with the consent snapshot: name and template over `consent`.
+    pub consent: Option<AttributeTemplate>,
+}
+
+/// One attribute.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AttributeTemplate {
+    /// Its name.
+    pub name: String,
+    /// Its value, a template over `consent` (four decisions as texts).
+    pub value: String,
+}
+
+/// How statements are read.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Read {
+    /// Delivery log of one shop.
+    pub deliveries: Option<LogReading>,
+    /// Health.
+    pub health: Option<HealthReading>,
+    /// Export of one person.
+    pub export: Option<CallTemplate>,
+}
+
+/// A delivery log.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LogReading {
+    /// The call (`{{ shop }}`, `{{ order }}` are known).
+    pub call: CallTemplate,
+    /// JSONPath to the entries.
+    pub entries: String,
+    /// JSONPath, relative to an entry: its own id (for replay).
+    pub id: String,
+    /// ... its order id as the relay knows it.
+    pub order: String,
+    /// ... its platform.
+    pub platform: String,
+    /// ... its state.
+    pub state: String,
+    /// The relay's words for states.
+    pub states: BTreeMap<String, LogState>,
+    /// ... its reason.
+    #[serde(default)]
+    pub reason: Option<String>,
+    /// ... its attempts.
+    #[serde(default)]
+    pub attempts: Option<String>,
+    /// ... relative to an attempt: status.
+    #[serde(default)]
+    pub attempt_status: Option<String>,
+    /// ... trace id.
+    #[serde(default)]
+    pub attempt_trace: Option<String>,
+    /// ... outcome.
+    #[serde(default)]
+    pub attempt_outcome: Option<String>,
+}
+
+/// A health answer.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HealthReading {
+    /// The call.
+    pub call: CallTemplate,
+    /// Status → meaning; a status that is not named is unreadable.
+    pub statuses: BTreeMap<u16, HealthState>,
+}
+
+impl Default for Policies {
+    fn default() -> Self {
+        Self {
+            unknown_consent: UnknownConsent::Undeclared,
+            value_basis: ValueBasis::Total,
+            counted_states: vec![OrderState::Paid],
+            counted_kinds: vec![OrderKind::Web],
+            event_id: "order_{{ order.numeric_id }}".into(),
+            retry_horizon: Span::from_secs(60),
+            retry_base: Span::from_secs(1),
+            retry_cap: Span::from_secs(60),
+            batch_delay: Span::from_millis(0),
+            stitch_grace: Span::from_secs(2),
+            quiet: Span::from_millis(500),
+            acknowledge_within: Span::from_secs(5),
+            delivery_timeout: Span::from_secs(10),
+            click_ttl: Span::from_secs(90 * 86_400),
+            hosts: Vec::new(),
+        }
+    }
+}
