@@ -10,16 +10,23 @@
 //!                                            └──▶ snapshots
 //! ```
 
+pub mod catalogue;
 pub mod checks;
+pub mod cli;
+pub mod commands;
 pub mod driver;
 pub mod exchange;
+pub mod exit_code;
 pub mod gateway;
 pub mod history;
 pub mod inputs;
+pub mod judge;
 pub mod plan;
 pub mod platforms;
 pub mod report;
+pub mod run;
 pub mod scenario;
+pub mod snapshot;
 pub mod sut;
 pub mod truth;
 pub mod verdict;

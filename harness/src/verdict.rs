@@ -162,6 +162,8 @@ pub struct Summary {
     pub took_ms: u64,
     /// See `took_ms`.
     pub declared_ms: u64,
-    /// True if the run was cut short (relay gone).
+    /// Why the run was cut short (relay gone); the cases not played are not in `cases`.
     pub aborted: Option<String>,
+    /// Beginning of the command that plays this run again.
+    pub reproduce: String,
 }

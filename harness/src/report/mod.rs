@@ -1,9 +1,16 @@
 //! Reports: one file each, one line in [`REPORTS`]. They see verdicts only.
 
+pub mod json;
+pub mod junit;
+pub mod markdown;
+pub mod tally;
+pub mod terminal;
+
 use crate::verdict::Summary;
 
-/// All report kinds.
-pub static REPORTS: &[&dyn Report] = &[];
+/// All report kinds that can be written to a file.
+pub static REPORTS: &[&dyn Report] =
+    &[&json::Json, &junit::Junit, &markdown::Markdown, &terminal::PLAIN];
 
 /// One way to write down a run.
 pub trait Report: Send + Sync {
@@ -13,4 +20,18 @@ pub trait Report: Send + Sync {
     fn says(&self) -> &'static str;
     /// The whole text.
     fn render(&self, summary: &Summary) -> Result<String, String>;
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn report_kinds_are_unique_and_described() {
+        let ids: BTreeSet<_> = REPORTS.iter().map(|r| r.id()).collect();
+        assert_eq!(ids.len(), REPORTS.len());
+        assert!(REPORTS.iter().all(|r| !r.says().is_empty()));
+    }
 }

@@ -1,22 +1,34 @@
 //! Where conversions go. A destination turns conversions into a request and a response into outcomes;
 //! it is pure, so its tests need no network. Only `delivery` calls out.
 
+mod answer;
 pub mod data_manager;
+mod google;
 pub mod google_ads;
 pub mod meta;
+mod money;
+pub mod oauth;
+mod reason;
+mod settings;
+#[cfg(test)]
+mod testing;
 pub mod tiktok;
 
 use std::time::Duration;
 
+use serde::Deserialize;
 use time::OffsetDateTime;
 
-use crate::model::conversion::Conversion;
+pub use self::settings::SettingsError;
+use crate::model::consent;
+
+use crate::model::conversion::{Contact, Conversion};
 
 /// One kind of ad-platform API with the settings of one shop.
 ///
 /// # Example
 ///
-/// `meta::Meta::new(config)` makes a destination; `request` of it gives the POST for a batch and
+/// `meta::Meta::new(settings, page)` makes a destination; `request` of it gives the POST for a batch and
 /// `outcomes` reads the answer.
 pub trait Destination: Send + Sync + std::fmt::Debug {
     /// Stable name: `meta`, `google_ads`, `data_manager`, `tiktok`.
@@ -75,7 +87,8 @@ pub struct Request {
 }
 
 /// Text that must not be printed (it may hold a token).
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
 pub struct Secret(pub String);
 
 impl std::fmt::Debug for Secret {
@@ -139,7 +152,7 @@ pub enum Outcome {
     },
 }
 
-/// OAuth 2.0 refresh-token settings. Requests go to `token_url`; answers are read by [`OAuth::token`].
+/// OAuth 2.0 refresh-token settings. Requests go to `token_url`; answers are read by [`OAuth::read_token`].
 #[derive(Debug, Clone)]
 pub struct OAuth {
     /// `https://oauth2.googleapis.com/token` or where a test points it.
@@ -152,4 +165,35 @@ pub struct OAuth {
     pub refresh_token: Secret,
     /// Space-separated scopes.
     pub scope: &'static str,
+}
+
+impl Refusal {
+    /// The platform takes no such conversion, or consent left nothing to send: a rule, not a loss.
+    const fn withheld(reason: &'static str) -> Self {
+        Self { reason, dead_letter: false }
+    }
+
+    /// The conversion should have been sent and can no longer be: a loss to report.
+    const fn lost(reason: &'static str) -> Self {
+        Self { reason, dead_letter: true }
+    }
+}
+
+/// Checks that hold for every platform: a value that can be written, a currency, a possible time.
+fn well_formed(conversion: &Conversion) -> Result<(), Refusal> {
+    if conversion.value.is_sign_negative() && !conversion.value.is_zero() {
+        return Err(Refusal::lost("negative_value"));
+    }
+    if !money::is_currency(&conversion.currency) {
+        return Err(Refusal::lost("invalid_currency"));
+    }
+    if money::number(conversion.value, &conversion.currency).is_none() {
+        return Err(Refusal::lost("value_out_of_range"));
+    }
+    Ok(())
+}
+
+/// Contact data, only with a granted consent: `delivery` empties it too, but a leak is worth two locks.
+fn contact(conversion: &Conversion) -> Option<&Contact> {
+    (conversion.consent.ads_user_data == consent::Answer::Granted).then_some(&conversion.contact)
 }

@@ -1,0 +1,159 @@
+//! The command line. One command per file in `commands/`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::scenario::units::Span;
+
+/// Judges a conversion relay: plays the shopper, the store and the ad platforms around it, and says for each order and
+/// platform what the platform would have counted, and why.
+#[derive(Debug, Parser)]
+#[command(name = "harness", version, max_term_width = 100, after_help = EXIT_CODES)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 passed, 1 a check failed (or a case was inconclusive, or a snapshot changed), \
+2 bad usage or scenario, 3 harness fault, 4 nothing selected, 5 relay unreachable.";
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Play scenarios against a relay and judge it.
+    Run(Box<RunArgs>),
+    /// List cases, or with --coverage what of the failure catalogue they cover.
+    List(ListArgs),
+    /// Explain a case, scenario, check, platform rule or catalogue entry.
+    Explain(ExplainArgs),
+    /// Start the reference relay (the same program as `relay`).
+    #[command(disable_help_flag = true)]
+    Relay(RelayArgs),
+}
+
+/// Options of `run`.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// Base URL of a relay that is running. Default: the profile starts one.
+    #[arg(long, value_name = "URL")]
+    pub relay: Option<String>,
+    /// How to speak to the relay. Default: the reference relay's.
+    #[arg(long, value_name = "FILE")]
+    pub profile: Option<PathBuf>,
+    #[command(flatten)]
+    pub select: Select,
+    /// Cases at the same time.
+    #[arg(long, default_value_t = 48, value_parser = clap::value_parser!(u16).range(1..=512))]
+    pub jobs: u16,
+    /// Longest wait for one case, beyond what its scenario declares.
+    #[arg(long, default_value = "12s", value_name = "SPAN")]
+    pub timeout: Span,
+    /// Also write a report: json, junit, markdown or text, as KIND=PATH (`-` for standard output).
+    #[arg(long = "report", value_name = "KIND=PATH", value_parser = report)]
+    pub reports: Vec<(String, PathBuf)>,
+    /// Folder of payload snapshots. Default: `snapshots` for the reference relay, none for others.
+    #[arg(long, value_name = "DIR")]
+    pub snapshots: Option<PathBuf>,
+    /// Accept snapshots that are new or changed.
+    #[arg(long)]
+    pub accept: bool,
+    /// Show warnings and passed cases too.
+    #[arg(long, short)]
+    pub verbose: bool,
+    /// When to use colours.
+    #[arg(long, value_enum, default_value_t = Colour::Auto, value_name = "WHEN")]
+    pub color: Colour,
+}
+
+/// Which cases.
+#[derive(Debug, Clone, Args)]
+pub struct Select {
+    /// Only cases that match: a path like `dedup/*`, `*/meta`, `dedup/thank_you_reload`. May be repeated.
+    #[arg(long = "case", value_name = "PATTERN")]
+    pub cases: Vec<String>,
+    /// Only this platform. May be repeated.
+    #[arg(long = "platform", value_name = "ID")]
+    pub platforms: Vec<String>,
+    /// Folder with scenario files.
+    #[arg(long, value_name = "DIR")]
+    pub scenarios: Option<PathBuf>,
+    /// All generated values (people, orders, click ids) come from it.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+}
+
+/// Options of `list`.
+#[derive(Debug, Args)]
+pub struct ListArgs {
+    #[command(flatten)]
+    pub select: Select,
+    /// How to speak to the relay: decides which cases are ruled out.
+    #[arg(long, value_name = "FILE")]
+    pub profile: Option<PathBuf>,
+    /// As JSON.
+    #[arg(long)]
+    pub json: bool,
+    /// Entries of the failure catalogue with the cases that cover them.
+    #[arg(long)]
+    pub coverage: bool,
+}
+
+/// Options of `explain`.
+#[derive(Debug, Args)]
+pub struct ExplainArgs {
+    /// A case or scenario name, a check, a rule such as META-FBC-FORMAT, or a catalogue entry such as DED-06.
+    pub id: String,
+    /// Folder with scenario files.
+    #[arg(long, value_name = "DIR")]
+    pub scenarios: Option<PathBuf>,
+}
+
+/// Options of `relay`, handed on.
+#[derive(Debug, Args)]
+pub struct RelayArgs {
+    /// See `harness relay --help`.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    pub args: Vec<std::ffi::OsString>,
+}
+
+/// When to use colours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Colour {
+    /// If the output is a terminal and NO_COLOR is not set.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+fn report(text: &str) -> Result<(String, PathBuf), String> {
+    let kinds: Vec<_> = crate::report::REPORTS.iter().map(|r| r.id()).collect();
+    let known = kinds.join(", ");
+    let (kind, path) = text.split_once('=').ok_or(format!("write it as KIND=PATH; kinds: {known}"))?;
+    if !kinds.contains(&kind) {
+        return Err(format!("no report kind `{kind}`; kinds: {known}"));
+    }
+    if path.is_empty() {
+        return Err("the path is missing".to_owned());
+    }
+    Ok((kind.to_owned(), PathBuf::from(path)))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        super::Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn unknown_report_kinds_name_the_known_ones() {
+        let error = super::report("xml=x").expect_err("xml is no kind");
+        assert!(error.contains("junit"), "{error}");
+    }
+}

@@ -1,0 +1,110 @@
+//! `harness explain ID`: a case, scenario, check, platform rule or catalogue entry, in words and with its source.
+
+use std::{fmt::Write as _, path::Path};
+
+use super::{Done, scenarios};
+use crate::{
+    catalogue,
+    checks::CHECKS,
+    cli::ExplainArgs,
+    platforms::{PLATFORMS, Severity},
+    run::RunError,
+    scenario::{Scenario, load},
+};
+
+/// Explains.
+///
+/// # Errors
+///
+/// If nothing has this id; the nearest names are told.
+pub fn explain(args: &ExplainArgs) -> Result<Done, RunError> {
+    let id = args.id.trim();
+    let dir = scenarios(args.scenarios.as_ref());
+    let all = load::load_dir(&dir).map_err(|e| RunError::Usage(e.to_string()))?;
+    let text = entry(id, &all)
+        .or_else(|| check(id))
+        .or_else(|| rule(id))
+        .or_else(|| scenario(id, &all, &dir));
+    text.map(Done::passed).ok_or_else(|| {
+        RunError::NothingSelected(format!(
+            "nothing is called `{id}`\nhint: `harness list` names the cases, `harness list --coverage` the catalogue entries"
+        ))
+    })
+}
+
+fn level(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Must => "must (breaking it fails the case)",
+        Severity::Should => "should (breaking it is a warning)",
+    }
+}
+
+fn entry(id: &str, scenarios: &[Scenario]) -> Option<String> {
+    let entry = catalogue::entries().iter().find(|e| e.id.eq_ignore_ascii_case(id))?;
+    let mut out = format!("{}: {}\n\n", entry.id, entry.failure);
+    let _ = writeln!(out, "why it hurts  {}", entry.why);
+    let _ = writeln!(out, "severity      {}", entry.severity);
+    let _ = writeln!(out, "source        {}", entry.source);
+    for scenario in scenarios.iter().filter(|s| s.covers.contains(&entry.id)) {
+        let _ = writeln!(out, "scenario      {}: {}", scenario.name, scenario.title);
+    }
+    for about in CHECKS.iter().map(|c| c.about()).filter(|a| a.covers.contains(&entry.id.as_str())) {
+        let _ = writeln!(out, "check         {}: {}", about.id, about.says);
+    }
+    if let Some(reason) = &entry.not_covered {
+        let _ = writeln!(out, "not covered   {reason}");
+    }
+    Some(out)
+}
+
+fn check(id: &str) -> Option<String> {
+    let about = CHECKS.iter().map(|c| c.about()).find(|a| a.id == id)?;
+    Some(format!(
+        "check {}: {}\n\nseverity  {}\nsource    {}\ncovers    {}\n",
+        about.id,
+        about.says,
+        level(about.severity),
+        about.source,
+        about.covers.join(" ")
+    ))
+}
+
+fn rule(id: &str) -> Option<String> {
+    let (platform, rule) = PLATFORMS.iter().find_map(|platform| {
+        let rule = platform.rules().iter().find(|r| r.id.eq_ignore_ascii_case(id))?;
+        Some((platform, rule))
+    })?;
+    Some(format!(
+        "{} ({}): {}\n\nseverity  {}\nsource    {}\ncovers    {}\n",
+        rule.id,
+        platform.title(),
+        rule.says,
+        level(rule.severity),
+        rule.source,
+        rule.covers.join(" ")
+    ))
+}
+
+fn scenario(id: &str, all: &[Scenario], dir: &Path) -> Option<String> {
+    let found = all
+        .iter()
+        .filter(|s| id == s.name || id.strip_prefix(s.name.as_str()).is_some_and(|r| r.starts_with('/')))
+        .max_by_key(|s| s.name.len())?;
+    let mut out = format!("{}: {}\n\n", found.name, found.title);
+    if let Some(why) = &found.why {
+        let _ = writeln!(out, "{}\n", why.trim());
+    }
+    for id in &found.covers {
+        if let Some(entry) = catalogue::entries().iter().find(|e| e.id == *id) {
+            let _ = writeln!(out, "covers {}: {}\n       {}", entry.id, entry.failure, entry.why);
+        }
+    }
+    for variant in &found.variants {
+        let _ = writeln!(out, "variant {}", variant.name);
+    }
+    let path = dir.join(&found.name).with_extension("yaml");
+    if let Ok(text) = std::fs::read_to_string(&path) {
+        let _ = writeln!(out, "\n{}", text.trim_end());
+    }
+    Some(out)
+}

@@ -1,0 +1,135 @@
+//! `harness list`: cases, or what of the failure catalogue they cover.
+
+use std::{collections::BTreeMap, fmt::Write as _};
+
+use serde_json::json;
+
+use super::{Done, plan_options};
+use crate::{
+    catalogue::{self, Entry},
+    cli::ListArgs,
+    plan::{Case, Plan},
+    run::{self, RunError},
+};
+
+/// Lists.
+///
+/// # Errors
+///
+/// If scenarios or profile cannot be read, or nothing matches.
+pub fn list(args: &ListArgs) -> Result<Done, RunError> {
+    let plan = run::plan(&plan_options(&args.select, args.profile.as_deref())?)?;
+    let output = match (args.coverage, args.json) {
+        (false, false) => cases(&plan),
+        (false, true) => cases_json(&plan),
+        (true, false) => coverage(&plan),
+        (true, true) => coverage_json(&plan),
+    };
+    Ok(Done::passed(output))
+}
+
+fn cases(plan: &Plan) -> String {
+    let mut out = String::new();
+    for case in &plan.cases {
+        let _ = writeln!(out, "{}\n    {} [{}]", case.name, case.scenario.title, case.scenario.covers.join(" "));
+    }
+    for skipped in &plan.skipped {
+        let _ = writeln!(out, "{}\n    not run: {}", skipped.name, skipped.reason);
+    }
+    let scenarios: std::collections::BTreeSet<_> = plan.cases.iter().map(|c| &c.scenario.name).collect();
+    let _ = writeln!(
+        out,
+        "{} cases of {} scenarios, {} not offered by this relay",
+        plan.cases.len(),
+        scenarios.len(),
+        plan.skipped.len()
+    );
+    out
+}
+
+fn cases_json(plan: &Plan) -> String {
+    let cases: Vec<_> = plan
+        .cases
+        .iter()
+        .map(|case| {
+            json!({
+                "name": case.name,
+                "title": case.scenario.title,
+                "platform": case.platform,
+                "variant": case.variant,
+                "covers": case.scenario.covers,
+                "needs": case.needs,
+                "own_relay": case.private_relay,
+            })
+        })
+        .collect();
+    pretty(&json!({ "schema": 1, "seed": plan.seed, "cases": cases, "skipped": plan.skipped }))
+}
+
+/// Entry → cases that cover it.
+fn by_entry(plan: &Plan) -> BTreeMap<&str, Vec<&Case>> {
+    let mut map: BTreeMap<&str, Vec<&Case>> = BTreeMap::new();
+    for case in &plan.cases {
+        for entry in &case.scenario.covers {
+            map.entry(entry).or_default().push(case);
+        }
+    }
+    map
+}
+
+fn coverage(plan: &Plan) -> String {
+    let covered = by_entry(plan);
+    let mut out = String::new();
+    let mut sums: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
+    for entry in catalogue::entries() {
+        let cases = covered.get(entry.id.as_str()).map_or(&[][..], Vec::as_slice);
+        let group = entry.id.split('-').next().unwrap_or_default();
+        let sum = sums.entry(group).or_default();
+        sum.1 += 1;
+        if cases.is_empty() {
+            let _ = writeln!(out, "{}  -           {}", entry.id, entry.failure);
+            let _ = writeln!(out, "             not covered: {}", reason(entry));
+        } else {
+            sum.0 += 1;
+            let n = cases.len();
+            let word = if n == 1 { "case " } else { "cases" };
+            let _ = writeln!(out, "{}  {n:>3} {word}   {}", entry.id, entry.failure);
+            let mut scenarios: Vec<_> = cases.iter().map(|c| c.scenario.name.as_str()).collect();
+            scenarios.dedup();
+            for scenario in scenarios {
+                let _ = writeln!(out, "             {scenario}");
+            }
+        }
+    }
+    let _ = writeln!(out);
+    for (group, (covered, all)) in sums {
+        let _ = writeln!(out, "{group}  {covered} of {all} entries covered");
+    }
+    out
+}
+
+fn reason(entry: &Entry) -> &str {
+    entry.not_covered.as_deref().unwrap_or("no scenario yet")
+}
+
+fn coverage_json(plan: &Plan) -> String {
+    let covered = by_entry(plan);
+    let entries: Vec<_> = catalogue::entries()
+        .iter()
+        .map(|entry| {
+            let cases = covered.get(entry.id.as_str());
+            json!({
+                "id": entry.id,
+                "failure": entry.failure,
+                "severity": entry.severity,
+                "cases": cases.map(|c| c.iter().map(|c| &c.name).collect::<Vec<_>>()).unwrap_or_default(),
+                "not_covered": cases.is_none().then(|| reason(entry)),
+            })
+        })
+        .collect();
+    pretty(&json!({ "schema": 1, "entries": entries }))
+}
+
+fn pretty(value: &serde_json::Value) -> String {
+    serde_json::to_string_pretty(value).unwrap_or_default() + "\n"
+}

@@ -1,0 +1,80 @@
+//! One command per file. Each returns its exit code and what goes to standard output; `main` alone prints and exits.
+
+pub mod explain;
+pub mod list;
+pub mod run;
+
+use std::path::{Path, PathBuf};
+
+use crate::{cli::Select, run::RunError, sut::profile::{self, Profile}};
+
+/// What a command comes to.
+#[derive(Debug)]
+pub struct Done {
+    /// Text for standard output.
+    pub output: String,
+    /// Exit code.
+    pub code: u8,
+}
+
+impl Done {
+    fn passed(output: String) -> Self {
+        Self { output, code: crate::exit_code::PASSED }
+    }
+}
+
+/// The profile of the reference relay, as shipped.
+pub const REFERENCE: &str = include_str!("../../profiles/reference.yaml");
+
+/// The profile to use.
+///
+/// # Errors
+///
+/// If it cannot be read.
+pub fn profile(path: Option<&Path>) -> Result<Profile, RunError> {
+    let loaded = match path {
+        Some(path) => profile::load(path),
+        None => profile::load_str("profiles/reference.yaml", REFERENCE),
+    };
+    loaded.map_err(|e| RunError::Usage(e.to_string()))
+}
+
+/// The folder with scenarios: as asked for, else `scenarios` here, else those that came with the program.
+pub fn scenarios(select: Option<&PathBuf>) -> PathBuf {
+    select.cloned().unwrap_or_else(|| shipped("scenarios"))
+}
+
+/// A folder of the project: here, or where this program was built from.
+pub fn shipped(name: &str) -> PathBuf {
+    let here = PathBuf::from(name);
+    if here.is_dir() {
+        here
+    } else {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(name)
+    }
+}
+
+/// Options for planning alone.
+///
+/// # Errors
+///
+/// If the profile cannot be read.
+pub fn plan_options(
+    select: &Select,
+    profile_path: Option<&Path>,
+) -> Result<crate::run::Options, RunError> {
+    Ok(crate::run::Options {
+        relay: None,
+        profile: profile(profile_path)?,
+        scenarios: scenarios(select.scenarios.as_ref()),
+        cases: select.cases.clone(),
+        platforms: select.platforms.clone(),
+        jobs: 1,
+        seed: select.seed,
+        timeout: std::time::Duration::ZERO,
+        snapshots: None,
+        accept: false,
+        reproduce: String::new(),
+        settings: std::collections::BTreeMap::new(),
+    })
+}

@@ -1,0 +1,24 @@
+//! What the exit codes mean. A pipeline may rely on them; `harness --help` and the README print this list.
+
+/// All judged cases passed.
+pub const PASSED: u8 = 0;
+/// A check failed, a case was inconclusive, or a snapshot changed.
+pub const FAILED: u8 = 1;
+/// Bad usage: options, a scenario file or a profile that cannot be read.
+pub const USAGE: u8 = 2;
+/// The harness itself could not judge (its own fault, never the relay's).
+pub const HARNESS_FAULT: u8 = 3;
+/// The selection matches no case, or every selected case is ruled out by the profile.
+pub const NOTHING_SELECTED: u8 = 4;
+/// The relay could not be started or reached, or went away.
+pub const RELAY_UNREACHABLE: u8 = 5;
+
+/// Code, name and meaning, for help texts and docs.
+pub const ALL: &[(u8, &str, &str)] = &[
+    (PASSED, "passed", "every judged case passed"),
+    (FAILED, "failed", "a check failed, a case was inconclusive, or a snapshot changed"),
+    (USAGE, "usage", "bad options, scenario or profile"),
+    (HARNESS_FAULT, "harness fault", "the harness could not judge; says nothing about the relay"),
+    (NOTHING_SELECTED, "nothing selected", "no case matches, or the profile rules out all that do"),
+    (RELAY_UNREACHABLE, "relay unreachable", "the relay did not start, answer or stay"),
+];

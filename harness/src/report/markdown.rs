@@ -1,0 +1,114 @@
+//! A summary for pull requests and job pages.
+
+use std::fmt::Write as _;
+
+use super::{Report, tally};
+use crate::{
+    platforms::Severity,
+    verdict::{Status, Summary},
+};
+
+/// The Markdown report.
+#[derive(Debug, Clone, Copy)]
+pub struct Markdown;
+
+impl Report for Markdown {
+    fn id(&self) -> &'static str {
+        "markdown"
+    }
+
+    fn says(&self) -> &'static str {
+        "a summary for pull requests and job pages"
+    }
+
+    fn render(&self, summary: &Summary) -> Result<String, String> {
+        let mut out = String::new();
+        write(&mut out, summary).map_err(|e| e.to_string())?;
+        Ok(out)
+    }
+}
+
+fn write(out: &mut String, summary: &Summary) -> std::fmt::Result {
+    let counts = tally::statuses(&summary.cases);
+    let n = |status| counts.get(&status).copied().unwrap_or(0);
+    writeln!(out, "## {}\n", escape(&summary.relay))?;
+    writeln!(
+        out,
+        "{} passed, {} failed, {} inconclusive, {} harness faults, {} skipped in {:.1} s (seed {}).\n",
+        n(Status::Pass),
+        n(Status::Fail),
+        n(Status::Inconclusive),
+        n(Status::HarnessFault),
+        summary.skipped.len(),
+        summary.took_ms as f64 / 1000.0,
+        summary.seed
+    )?;
+    let (rows, sum) = tally::table(&summary.cases);
+    let shown: Vec<usize> =
+        (0..tally::OUTCOMES.len()).filter(|i| *i < 2 || sum.outcomes[*i] > 0).collect();
+    write!(out, "| platform | orders |")?;
+    for i in &shown {
+        write!(out, " {} |", tally::OUTCOMES[*i].1)?;
+    }
+    writeln!(out, "\n|---|---:|{}", "---:|".repeat(shown.len()))?;
+    let named = rows.iter().map(|(name, row)| (name.as_str(), row));
+    for (name, row) in named.chain(std::iter::once(("**all**", &sum))) {
+        write!(out, "| {name} | {} |", row.orders)?;
+        for i in &shown {
+            let wrong = if row.wrong[*i] > 0 { " ⚠" } else { "" };
+            write!(out, " {}{wrong} |", row.outcomes[*i])?;
+        }
+        writeln!(out)?;
+    }
+    if let Some(why) = &summary.aborted {
+        writeln!(out, "\n**Cut short:** {}", escape(why))?;
+    }
+    for finding in &summary.run_findings {
+        writeln!(out, "\n**{}** {}", finding.rule, escape(&finding.message))?;
+    }
+    for case in summary.cases.iter().filter(|c| c.status > Status::Skipped) {
+        writeln!(out, "\n### `{}`\n\n{}\n", case.case, escape(&case.title))?;
+        for cell in case.cells.iter().filter(|c| !c.right) {
+            let outcome = tally::outcome_name(cell.outcome);
+            writeln!(out, "- order {}: **{outcome}**: {}", cell.order, escape(&cell.detail))?;
+        }
+        for finding in case.findings.iter().filter(|f| f.severity == Severity::Must) {
+            let message = escape(&finding.message);
+            writeln!(out, "- [{}]({}): {message}", finding.rule, finding.source)?;
+            if let (Some(expected), Some(actual)) = (&finding.expected, &finding.actual) {
+                writeln!(out, "  expected `{}`, seen `{}`", tick(expected), tick(actual))?;
+            }
+        }
+        for note in &case.notes {
+            writeln!(out, "- {}", escape(note))?;
+        }
+        writeln!(out, "\n`{}`", tick(&tally::reproduce(summary, &case.case)))?;
+    }
+    for path in &summary.snapshots_changed {
+        writeln!(out, "\nSnapshot changed: `{}`", tick(path))?;
+    }
+    Ok(())
+}
+
+/// Text from a relay or platform must not become markup.
+fn escape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\n' | '\r' => out.push(' '),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '&' => out.push_str("&amp;"),
+            '|' | '*' | '_' | '`' | '[' | ']' | '#' | '\\' => {
+                out.push('\\');
+                out.push(c);
+            }
+            _ => out.push(c),
+        }
+    }
+    out
+}
+
+fn tick(text: &str) -> String {
+    text.replace('`', "'").replace(['\n', '\r'], " ")
+}

@@ -1,0 +1,309 @@
+//! What a person reads: failures with their proof, then the table of orders × platforms, then one line.
+
+use std::fmt::Write as _;
+
+use comfy_table::{Cell, CellAlignment, Color, ContentArrangement, Table, presets};
+
+use super::{Report, tally};
+use crate::{
+    platforms::Severity,
+    verdict::{CaseVerdict, Evidence, Finding, Status, Summary},
+};
+
+/// Failing cases shown in full; the others are listed by name.
+const SHOWN_IN_FULL: usize = 12;
+/// Lines of a body shown as evidence.
+const BODY_LINES: usize = 28;
+
+/// The terminal report.
+#[derive(Debug, Clone, Copy)]
+pub struct Terminal {
+    /// Use colours: only if the output is a terminal.
+    pub colour: bool,
+    /// Columns.
+    pub width: usize,
+    /// Also list what passed, and warnings.
+    pub verbose: bool,
+}
+
+/// As written into a file.
+pub const PLAIN: Terminal = Terminal { colour: false, width: 100, verbose: true };
+
+impl Report for Terminal {
+    fn id(&self) -> &'static str {
+        "text"
+    }
+
+    fn says(&self) -> &'static str {
+        "what the terminal shows, without colour, warnings included"
+    }
+
+    fn render(&self, summary: &Summary) -> Result<String, String> {
+        let mut out = String::new();
+        self.failures(&mut out, summary).map_err(|e| e.to_string())?;
+        self.closing(&mut out, summary).map_err(|e| e.to_string())?;
+        Ok(out)
+    }
+}
+
+impl Terminal {
+    fn paint(self, text: &str, code: &str) -> String {
+        if self.colour { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
+    }
+
+    fn status(self, status: Status) -> String {
+        match status {
+            Status::Pass => self.paint("PASS", "32"),
+            Status::Skipped => self.paint("SKIP", "2"),
+            Status::Inconclusive => self.paint("INCONCLUSIVE", "33"),
+            Status::Fail => self.paint("FAIL", "31;1"),
+            Status::HarnessFault => self.paint("HARNESS FAULT", "35;1"),
+        }
+    }
+
+    fn failures(self, out: &mut String, summary: &Summary) -> std::fmt::Result {
+        let mut bad: Vec<&CaseVerdict> =
+            summary.cases.iter().filter(|c| c.status > Status::Skipped).collect();
+        bad.sort_by_key(|c| std::cmp::Reverse(c.status));
+        let (full, listed) = bad.split_at(bad.len().min(SHOWN_IN_FULL));
+        for case in full {
+            self.case(out, summary, case)?;
+        }
+        if !listed.is_empty() {
+            writeln!(out, "and {} more:", listed.len())?;
+            for case in listed {
+                let why = case.findings.first().map_or_else(
+                    || case.notes.first().cloned().unwrap_or_default(),
+                    |f| format!("{}: {}", f.rule, f.message),
+                );
+                let head = format!("  {} {}", self.status(case.status), case.case);
+                writeln!(out, "{head}\n{}", wrap(&why, self.width, "      "))?;
+            }
+            writeln!(out)?;
+        }
+        for finding in &summary.run_findings {
+            let must = finding.severity == Severity::Must;
+            let word = if must { self.status(Status::Fail) } else { self.paint("NOTE", "33") };
+            writeln!(out, "{word} the run as a whole")?;
+            self.finding(out, finding, &[])?;
+            writeln!(out)?;
+        }
+        if self.verbose {
+            for case in summary.cases.iter().filter(|c| c.status == Status::Pass) {
+                writeln!(out, "{} {}", self.status(case.status), case.case)?;
+                for warning in &case.findings {
+                    self.finding(out, warning, &[])?;
+                }
+            }
+            writeln!(out)?;
+        }
+        Ok(())
+    }
+
+    fn case(self, out: &mut String, summary: &Summary, case: &CaseVerdict) -> std::fmt::Result {
+        writeln!(out, "{} {}", self.status(case.status), self.paint(&case.case, "1"))?;
+        writeln!(out, "{}", wrap(&case.title, self.width, "  "))?;
+        for cell in case.cells.iter().filter(|cell| !cell.right) {
+            let name = tally::outcome_name(cell.outcome);
+            let text = format!("order {} at {}: {name}: {}", cell.order, cell.platform, cell.detail);
+            writeln!(out, "{}", wrap(&text, self.width, "  "))?;
+        }
+        for note in &case.notes {
+            writeln!(out, "{}", wrap(note, self.width, "  note: "))?;
+        }
+        for finding in case.findings.iter().filter(|f| f.severity == Severity::Must) {
+            self.finding(out, finding, &case.evidence)?;
+        }
+        let warnings: Vec<_> =
+            case.findings.iter().filter(|f| f.severity == Severity::Should).collect();
+        if self.verbose {
+            for warning in warnings {
+                self.finding(out, warning, &[])?;
+            }
+        } else if !warnings.is_empty() {
+            writeln!(out, "  and {} warning{}: --verbose", warnings.len(), plural(warnings.len()))?;
+        }
+        writeln!(out, "  reproduce: {}\n", tally::reproduce(summary, &case.case))
+    }
+
+    fn finding(
+        self,
+        out: &mut String,
+        finding: &Finding,
+        evidence: &[Evidence],
+    ) -> std::fmt::Result {
+        let order = finding.order.as_ref().map(|o| format!("order {o}: ")).unwrap_or_default();
+        let level = if finding.severity == Severity::Should { "warning: " } else { "" };
+        let rule = self.paint(finding.rule, "36");
+        let head = format!("{rule} {level}{order}{}", finding.message);
+        writeln!(out, "{}", wrap(&head, self.width, "  * "))?;
+        if let Some(expected) = &finding.expected {
+            writeln!(out, "{}", wrap(expected, self.width, "      expected  "))?;
+        }
+        if let Some(actual) = &finding.actual {
+            writeln!(out, "{}", wrap(actual, self.width, "      seen      "))?;
+        }
+        for shown in evidence.iter().filter(|e| finding.exchanges.contains(&e.seq)).take(2) {
+            self.evidence(out, shown, finding.at.as_deref())?;
+        }
+        writeln!(out, "      rule      {}", finding.source)
+    }
+
+    fn evidence(self, out: &mut String, shown: &Evidence, at: Option<&str>) -> std::fmt::Result {
+        let head = format!("#{} after {} ms: {}", shown.seq, shown.at_ms, shown.request_line);
+        writeln!(out, "{}", wrap(&head, self.width, "      "))?;
+        if let Some(at) = at {
+            writeln!(out, "        at {at}")?;
+        }
+        let room = self.width.saturating_sub(11);
+        for line in shown.request_body.lines().take(BODY_LINES) {
+            writeln!(out, "        {}", cut(line, room))?;
+        }
+        let more = shown.request_body.lines().count().saturating_sub(BODY_LINES);
+        if more > 0 {
+            writeln!(out, "        ... {more} more line{}", plural(more))?;
+        }
+        writeln!(out, "        -> {}", cut(&shown.answer_line, room))?;
+        for line in shown.answer_body.lines().take(4) {
+            writeln!(out, "           {}", cut(line, room))?;
+        }
+        Ok(())
+    }
+
+    fn closing(self, out: &mut String, summary: &Summary) -> std::fmt::Result {
+        let (rows, sum) = tally::table(&summary.cases);
+        if sum.orders > 0 {
+            writeln!(out, "{}\n", self.table(&rows, &sum))?;
+        }
+        if !summary.skipped.is_empty() {
+            writeln!(out, "not judged: {} cases", summary.skipped.len())?;
+            let mut by_reason = std::collections::BTreeMap::<&str, usize>::new();
+            for skipped in &summary.skipped {
+                *by_reason.entry(&skipped.reason).or_default() += 1;
+            }
+            for (reason, n) in by_reason {
+                writeln!(out, "{}", wrap(&format!("{n} x {reason}"), self.width, "  "))?;
+            }
+        }
+        for path in &summary.snapshots_changed {
+            writeln!(out, "snapshot changed: {path}")?;
+        }
+        if !summary.snapshots_changed.is_empty() {
+            writeln!(out, "hint: look with `cargo insta review`, or take them all with --accept")?;
+        }
+        if summary.orphans > 0 {
+            writeln!(out, "requests that belong to no case: {}", summary.orphans)?;
+        }
+        if let Some(why) = &summary.aborted {
+            writeln!(out, "{}", wrap(why, self.width, "cut short: "))?;
+        }
+        writeln!(out, "{}", self.last_line(summary))
+    }
+
+    fn last_line(self, summary: &Summary) -> String {
+        let counts = tally::statuses(&summary.cases);
+        let n = |status| counts.get(&status).copied().unwrap_or(0);
+        let mut parts = vec![format!("{} passed", n(Status::Pass))];
+        for (status, word) in [
+            (Status::Fail, "failed"),
+            (Status::Inconclusive, "inconclusive"),
+            (Status::HarnessFault, "harness faults"),
+        ] {
+            if n(status) > 0 {
+                parts.push(self.paint(&format!("{} {word}", n(status)), "31;1"));
+            }
+        }
+        parts.push(format!("{} skipped", summary.skipped.len()));
+        let text = format!(
+            "{}: {} in {:.1} s (seed {})",
+            summary.relay,
+            parts.join(", "),
+            summary.took_ms as f64 / 1000.0,
+            summary.seed
+        );
+        wrap(&text, self.width, "")
+    }
+
+    /// Columns that are zero everywhere are left out, so that the table fits 80 columns.
+    fn table(self, rows: &[(String, tally::Row)], sum: &tally::Row) -> Table {
+        let shown: Vec<usize> =
+            (0..tally::OUTCOMES.len()).filter(|i| *i < 2 || sum.outcomes[*i] > 0).collect();
+        let mut table = Table::new();
+        table.load_style(presets::UTF8_HORIZONTAL_ONLY);
+        table.set_content_arrangement(ContentArrangement::Disabled);
+        if self.colour {
+            table.enforce_styling();
+        } else {
+            table.force_no_tty();
+        }
+        let mut header = vec!["platform".to_owned(), "orders".to_owned()];
+        header.extend(shown.iter().map(|i| tally::OUTCOMES[*i].1.to_owned()));
+        table.set_header(header);
+        let named = rows.iter().map(|(name, row)| (name.as_str(), row));
+        for (name, row) in named.chain(std::iter::once(("all", sum))) {
+            let mut cells = vec![Cell::new(name), number(row.orders, 0)];
+            cells.extend(shown.iter().map(|i| number(row.outcomes[*i], row.wrong[*i])));
+            table.add_row(cells);
+        }
+        table
+    }
+}
+
+fn number(n: usize, wrong: usize) -> Cell {
+    let cell = Cell::new(n).set_alignment(CellAlignment::Right);
+    if wrong > 0 { cell.fg(Color::Red) } else { cell }
+}
+
+fn plural(n: usize) -> &'static str {
+    if n == 1 { "" } else { "s" }
+}
+
+fn cut(line: &str, width: usize) -> String {
+    if line.chars().count() <= width {
+        line.to_owned()
+    } else {
+        line.chars().take(width.saturating_sub(3)).chain("...".chars()).collect()
+    }
+}
+
+/// Breaks at blanks; `lead` stands before the first line, as many blanks before the others. Long words stay whole.
+fn wrap(text: &str, width: usize, lead: &str) -> String {
+    let indent = " ".repeat(lead.chars().count());
+    let mut out = lead.to_owned();
+    let mut column = indent.len();
+    let mut fresh = true;
+    for word in text.split_whitespace() {
+        let visible = word.chars().count();
+        if !fresh && column + 1 + visible > width {
+            out.push('\n');
+            out.push_str(&indent);
+            column = indent.len();
+            fresh = true;
+        }
+        if !fresh {
+            out.push(' ');
+            column += 1;
+        }
+        out.push_str(word);
+        column += visible;
+        fresh = false;
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_broken_at_blanks_and_indented_below_its_lead() {
+        assert_eq!(wrap("one two three", 9, "* "), "* one two\n  three");
+        assert_eq!(wrap("averyveryverylongword x", 8, ""), "averyveryverylongword\nx");
+    }
+
+    #[test]
+    fn long_lines_are_cut_with_a_mark() {
+        assert_eq!(cut("abcdefgh", 6), "abc...");
+        assert_eq!(cut("abc", 6), "abc");
+    }
+}

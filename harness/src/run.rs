@@ -1,0 +1,541 @@
+//! One run: plan, gateway, relay, cases side by side, verdicts. The table of contents of the whole program.
+
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use tokio::{sync::Semaphore, task::JoinSet};
+
+use crate::{
+    driver::Driver,
+    exchange::OrderRef,
+    gateway::{CaseHandle, Gateway, GatewayOptions, Log},
+    history::{History, Waited},
+    judge,
+    plan::{
+        Case, Plan, Shop,
+        cases::{self, PlanOptions},
+    },
+    platforms::{self, PLATFORMS, Platform, Severity},
+    scenario::{Answers, Given, Scenario, load},
+    snapshot::{self, Compared},
+    sut::{process::Relay, profile::Profile},
+    verdict::{CaseVerdict, Finding, Status, Summary},
+};
+
+/// What to run.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// A relay that is running already; `None`: started as the profile says.
+    pub relay: Option<String>,
+    /// How to speak to it.
+    pub profile: Profile,
+    /// Folder with scenario files.
+    pub scenarios: PathBuf,
+    /// Case patterns; empty: all.
+    pub cases: Vec<String>,
+    /// Platform ids; empty: all of the profile.
+    pub platforms: Vec<String>,
+    /// Cases at the same time.
+    pub jobs: usize,
+    /// All values that the plan makes come from it.
+    pub seed: u64,
+    /// Longest wait for one case, beyond what it declares itself.
+    pub timeout: Duration,
+    /// Folder of snapshots; `None`: not compared.
+    pub snapshots: Option<PathBuf>,
+    /// Accept what changed.
+    pub accept: bool,
+    /// Beginning of the command that plays this run again.
+    pub reproduce: String,
+    /// Settings that every relay process of this run is started with, on top of a scenario's own (for relays with a seeded defect).
+    pub settings: std::collections::BTreeMap<String, serde_json::Value>,
+}
+
+/// Why there is no verdict.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// Scenario, profile or selection at fault.
+    #[error("{0}")]
+    Usage(String),
+    /// The selection matches nothing.
+    #[error("{0}")]
+    NothingSelected(String),
+    /// No relay.
+    #[error("{0}")]
+    Unreachable(String),
+    /// The harness itself.
+    #[error("{0}")]
+    Harness(String),
+}
+
+/// What happens during a run, for progress displays.
+#[derive(Debug, Clone, Copy)]
+pub enum Progress<'a> {
+    /// So many cases will be played.
+    Planned(usize),
+    /// One is decided.
+    Decided(&'a CaseVerdict),
+}
+
+/// Plays and judges. Returns when the last case is decided and everything it started has ended.
+///
+/// # Errors
+///
+/// If nothing could be judged; a broken relay is no error.
+pub async fn run(
+    options: &Options,
+    mut progress: impl FnMut(Progress<'_>),
+) -> Result<Summary, RunError> {
+    let started = Instant::now();
+    let plan = plan(options)?;
+    progress(Progress::Planned(plan.cases.len()));
+    let gateway = Gateway::start(GatewayOptions { started, platforms: PLATFORMS })
+        .await
+        .map_err(|e| RunError::Harness(format!("the gateway cannot listen: {e}")))?;
+    let shops = cases::shops(plan.seed, 0, shops_needed(&plan, options), &options.profile);
+    gateway.add_shops(&shops);
+    let shared = shared_relay(options, &plan, &shops, &gateway).await?;
+    let run = Arc::new(Run {
+        options: options.clone(),
+        started,
+        gateway,
+        shared,
+        jobs: Semaphore::new(options.jobs.max(1)),
+        private: Semaphore::new(PRIVATE_RELAYS),
+        pool: ShopPool::new(shops.len()),
+        shops,
+        vitals: Vitals::default(),
+    });
+    let mut tasks = JoinSet::new();
+    for case in plan.cases {
+        let run = Arc::clone(&run);
+        tasks.spawn(async move { run.case(Arc::new(case)).await });
+    }
+    let mut decided = Vec::new();
+    let mut snapshots_changed = Vec::new();
+    while let Some(joined) = tasks.join_next().await {
+        let played = joined.map_err(|e| RunError::Harness(format!("a case ended badly: {e}")))?;
+        let Some((verdict, changed)) = played else { continue };
+        snapshots_changed.extend(changed);
+        progress(Progress::Decided(&verdict));
+        decided.push(verdict);
+    }
+    decided.sort_by(|a, b| a.case.cmp(&b.case));
+    snapshots_changed.sort();
+    let (orphans, _) = run.gateway.orphans();
+    let summary = Summary {
+        relay: options.profile.name.clone(),
+        seed: plan.seed,
+        declared_ms: decided.iter().map(|c| c.declared_ms).max().unwrap_or(0),
+        cases: decided,
+        skipped: plan.skipped,
+        run_findings: run.findings(),
+        orphans,
+        snapshots_changed,
+        took_ms: millis(started.elapsed()),
+        aborted: run.vitals.gone().or_else(|| run.relay_exit()),
+        reproduce: options.reproduce.clone(),
+    };
+    if let Ok(run) = Arc::try_unwrap(run) {
+        if let Some(relay) = run.shared {
+            relay.shut_down().await;
+        }
+        run.gateway.stop().await;
+    }
+    Ok(summary)
+}
+
+/// Private relay processes at the same time: each costs a process start.
+const PRIVATE_RELAYS: usize = 6;
+
+/// What a case may take to settle after its control order was taken, on a busy machine.
+const SLACK: Duration = Duration::from_millis(2_500);
+
+/// After this long without any request from the relay it is called silent, and the remaining waits are cut.
+const SILENCE: Duration = Duration::from_millis(2_500);
+
+/// Scenarios to cases.
+///
+/// # Errors
+///
+/// If a file cannot be read or the selection matches nothing.
+pub fn plan(options: &Options) -> Result<Plan, RunError> {
+    let scenarios: Vec<Scenario> =
+        load::load_dir(&options.scenarios).map_err(|e| RunError::Usage(e.to_string()))?;
+    let plan = cases::plan(
+        &scenarios,
+        &PlanOptions {
+            seed: options.seed,
+            profile: &options.profile,
+            platforms: (!options.platforms.is_empty()).then(|| options.platforms.clone()),
+            patterns: options.cases.clone(),
+        },
+    )
+    .map_err(|e| match e.nothing_selected() {
+        true => RunError::NothingSelected(e.to_string()),
+        false => RunError::Usage(e.to_string()),
+    })?;
+    Ok(plan)
+}
+
+fn shops_needed(plan: &Plan, _options: &Options) -> usize {
+    // A shop for each case and a second one for those that need two: no two cases share an account.
+    plan.cases.iter().map(shops_of).sum::<usize>().max(1)
+}
+
+fn shops_of(case: &Case) -> usize {
+    1 + case.orders.iter().map(|o| o.shop).max().unwrap_or(0)
+}
+
+async fn shared_relay(
+    options: &Options,
+    plan: &Plan,
+    shops: &[Shop],
+    gateway: &Gateway,
+) -> Result<Option<Relay>, RunError> {
+    if let Some(url) = &options.relay {
+        return Relay::at(url, SILENCE).await.map(Some).map_err(unreachable);
+    }
+    if plan.cases.iter().all(|case| case.private_relay) {
+        return Ok(None);
+    }
+    Relay::start(&options.profile, shops, gateway.door(), &options.settings)
+        .await
+        .map(Some)
+        .map_err(unreachable)
+}
+
+fn unreachable(error: impl std::fmt::Display) -> RunError {
+    RunError::Unreachable(error.to_string())
+}
+
+fn millis(d: Duration) -> u64 {
+    u64::try_from(d.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Everything that the cases of one run share.
+struct Run {
+    options: Options,
+    started: Instant,
+    gateway: Gateway,
+    shared: Option<Relay>,
+    jobs: Semaphore,
+    private: Semaphore,
+    shops: Vec<Shop>,
+    pool: ShopPool,
+    vitals: Vitals,
+}
+
+/// Hands out shops, one to one case for good.
+struct ShopPool {
+    next: AtomicUsize,
+    len: usize,
+}
+
+impl ShopPool {
+    fn new(len: usize) -> Self {
+        Self { next: AtomicUsize::new(0), len }
+    }
+
+    fn take(&self, n: usize) -> Option<std::ops::Range<usize>> {
+        let first = self.next.fetch_add(n, Ordering::Relaxed);
+        (first + n <= self.len).then_some(first..first + n)
+    }
+}
+
+/// Whether the relay lives: so that a dead one costs seconds, not the sum of all timeouts.
+#[derive(Default)]
+struct Vitals {
+    /// Some request of the relay was seen.
+    seen: AtomicBool,
+    /// Cases whose control order was not taken in time, in a row.
+    misses: AtomicUsize,
+    /// Cases in which no call to the relay was answered, in a row.
+    unanswered: AtomicUsize,
+}
+
+impl Vitals {
+    /// No answer to anything in many cases: it is gone.
+    fn gone(&self) -> Option<String> {
+        (self.unanswered.load(Ordering::Relaxed) >= 8)
+            .then(|| "the relay no longer answers: connections to it fail".to_owned())
+    }
+
+    fn is_silent(&self) -> bool {
+        !self.seen.load(Ordering::Relaxed) && self.misses.load(Ordering::Relaxed) >= 4
+    }
+}
+
+impl Run {
+    async fn case(&self, case: Arc<Case>) -> Option<(CaseVerdict, Option<String>)> {
+        let _permit = self.jobs.acquire().await.ok()?;
+        if self.vitals.gone().is_some() {
+            return None;
+        }
+        if case.private_relay {
+            let _permit = self.private.acquire().await.ok()?;
+            return Some(self.with_private_relay(case).await);
+        }
+        let relay = self.shared.as_ref()?;
+        let shops = self.shops.get(self.pool.take(shops_of(&case))?)?.to_vec();
+        let handle = match self.gateway.open(Arc::clone(&case), &shops, None) {
+            Ok(handle) => handle,
+            Err(why) => return Some((fault(&case, why), None)),
+        };
+        let (verdict, changed) = self.play(&case, &shops, relay, handle).await;
+        Some((verdict, changed))
+    }
+
+    async fn with_private_relay(&self, case: Arc<Case>) -> (CaseVerdict, Option<String>) {
+        let first = self.shops.len() + case.id * 2;
+        let shops =
+            cases::shops(self.options.seed, first, shops_of(&case), &self.options.profile);
+        self.gateway.add_shops(&shops);
+        let door = match self.gateway.open_door().await {
+            Ok(door) => door,
+            Err(e) => return (fault(&case, e.to_string()), None),
+        };
+        let mut settings = self.options.settings.clone();
+        settings.extend(case.scenario.settings.clone());
+        let relay = match Relay::start(&self.options.profile, &shops, &door, &settings).await {
+            Ok(relay) => relay,
+            Err(e) => {
+                let mut verdict = fault(&case, format!("its own relay did not start: {e}"));
+                verdict.status = Status::Inconclusive;
+                return (verdict, None);
+            }
+        };
+        let handle = match self.gateway.open(Arc::clone(&case), &shops, Some(&door)) {
+            Ok(handle) => handle,
+            Err(why) => return (fault(&case, why), None),
+        };
+        let played = self.play(&case, &shops, &relay, handle).await;
+        relay.shut_down().await;
+        played
+    }
+
+    async fn play(
+        &self,
+        case: &Arc<Case>,
+        shops: &[Shop],
+        relay: &Relay,
+        handle: CaseHandle,
+    ) -> (CaseVerdict, Option<String>) {
+        let Some(platform) = platforms::by_id(case.platform) else {
+            return (fault(case, format!("no platform {}", case.platform)), None);
+        };
+        let began = Instant::now();
+        let mut driver =
+            Driver::new(relay, &self.options.profile, case, shops, &handle, self.started);
+        let mut actions = driver.play().await;
+        actions.extend(driver.control_order().await);
+        self.note_answers(&actions);
+        let waited = self.wait(case, platform, &handle, &actions).await;
+        let readings = driver.read_back().await;
+        drop(driver);
+        let captured = handle.close();
+        let counted = platform.count(&captured.entries);
+        let history = History {
+            actions,
+            exchanges: captured.exchanges,
+            not_kept: captured.not_kept,
+            readings,
+            waited,
+        };
+        let policies = &self.options.profile.policies;
+        let (mut verdict, truth) = judge::judge(
+            case,
+            platform,
+            shops,
+            &history,
+            &captured.entries,
+            &counted,
+            &self.options.profile,
+        );
+        verdict.took_ms = millis(began.elapsed());
+        verdict.declared_ms = millis(history.waited.declared.max(policies.quiet.unsigned()));
+        let changed = self.snapshot(case, shops, &history, &truth, &mut verdict);
+        (verdict, changed)
+    }
+
+    /// Waits until the case is decided: all that the steps imply has happened, the control order was taken, and it has
+    /// been quiet for the declared time since.
+    async fn wait(
+        &self,
+        case: &Case,
+        platform: &dyn Platform,
+        handle: &CaseHandle,
+        actions: &[crate::history::Action],
+    ) -> Waited {
+        let profile = &self.options.profile;
+        let quiet = profile.policies.quiet.unsigned();
+        let expected = judge::expected(case, platform, profile, actions);
+        let declared = declared_waiting(case, profile);
+        let began = Instant::now();
+        let last = began + self.options.timeout + declared;
+        let mut deadline = began + SILENCE.max(quiet) + declared;
+        let mut missing = Vec::new();
+        let sentinel_taken = |log: &Log| {
+            log.entries.iter().any(|e| {
+                e.owner.as_ref().and_then(|o| o.order.as_ref()) == Some(&OrderRef::Sentinel)
+            })
+        };
+        let mut settled = false;
+        loop {
+            settled = handle
+                .wait_until(deadline.into(), |log| {
+                    let state = judge::settled(
+                        case, platform, &expected, &log.entries, &log.exchanges, log.open,
+                    );
+                    missing = state.missing;
+                    missing.is_empty()
+                })
+                .await;
+            if settled {
+                // Quiet: nothing more may come for the declared time.
+                let changed = handle.look(|log| log.last_change);
+                let until = (changed + quiet).max(began + quiet);
+                let stirred =
+                    handle.wait_until(until.into(), |log| log.last_change > changed).await;
+                if !stirred {
+                    break;
+                }
+                continue;
+            }
+            let (taken, any, changed) = handle.look(|log| {
+                (sentinel_taken(log), !log.exchanges.is_empty(), log.last_change)
+            });
+            if any {
+                self.vitals.seen.store(true, Ordering::Relaxed);
+            }
+            // While the relay is still at it, it gets the whole time; one that is silent does not.
+            let patience = if taken || any { changed + SLACK + declared } else { deadline };
+            let patience = if self.vitals.is_silent() { deadline } else { patience.min(last) };
+            if patience <= Instant::now() {
+                break;
+            }
+            deadline = patience;
+        }
+        let sentinel = handle.look(&sentinel_taken);
+        if sentinel {
+            self.vitals.seen.store(true, Ordering::Relaxed);
+            self.vitals.misses.store(0, Ordering::Relaxed);
+        } else {
+            self.vitals.misses.fetch_add(1, Ordering::Relaxed);
+        }
+        Waited { decided: settled, sentinel, quiet, missing, declared }
+    }
+
+    fn note_answers(&self, actions: &[crate::history::Action]) {
+        use crate::history::Did;
+        let mut calls = actions.iter().filter_map(|a| match &a.what {
+            Did::Landing { call, .. } | Did::Webhook { call, .. } => Some(call),
+            _ => None,
+        });
+        let first = calls.next();
+        let answered = first.into_iter().chain(calls).any(|call| call.status.is_some());
+        if answered {
+            self.vitals.unanswered.store(0, Ordering::Relaxed);
+        } else {
+            self.vitals.unanswered.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn snapshot(
+        &self,
+        case: &Case,
+        shops: &[Shop],
+        history: &History,
+        truth: &crate::truth::Truth,
+        verdict: &mut CaseVerdict,
+    ) -> Option<String> {
+        let dir = self.options.snapshots.as_ref()?;
+        // A failing case says already what is wrong with its payload.
+        if verdict.status != Status::Pass {
+            return None;
+        }
+        let text = snapshot::render(case, shops, history, truth)?;
+        match snapshot::compare(dir, case, &text, self.options.accept) {
+            Ok(Compared::Changed(path)) => Some(path.display().to_string()),
+            Ok(_) => None,
+            Err(e) => {
+                verdict.status = Status::HarnessFault;
+                verdict.notes.push(format!("snapshot cannot be compared: {e}"));
+                None
+            }
+        }
+    }
+
+    fn relay_exit(&self) -> Option<String> {
+        self.shared.as_ref().and_then(Relay::exited)
+    }
+
+    /// Findings that belong to no case: hosts that nobody declared, requests that nobody caused.
+    fn findings(&self) -> Vec<Finding> {
+        let declared = &self.options.profile.policies.hosts;
+        let mut hosts = std::collections::BTreeMap::<String, Vec<u64>>::new();
+        for exchange in self.gateway.undeclared() {
+            if !declared.contains(&exchange.request.host) {
+                hosts.entry(exchange.request.host.clone()).or_default().push(exchange.seq);
+            }
+        }
+        hosts
+            .into_iter()
+            .map(|(host, exchanges)| Finding {
+                check: "egress",
+                rule: "egress",
+                severity: Severity::Must,
+                order: None,
+                message: format!("the relay called {host}, which nobody declared"),
+                expected: None,
+                actual: None,
+                source: "https://eur-lex.europa.eu/eli/reg/2016/679/oj",
+                exchanges,
+                at: None,
+            })
+            .collect()
+    }
+}
+
+/// Waiting that the scenario's faults and the profile's retry policy make unavoidable.
+fn declared_waiting(case: &Case, profile: &Profile) -> Duration {
+    let policies = &profile.policies;
+    let mut sum = policies.stitch_grace.unsigned() + policies.batch_delay.unsigned();
+    for Given::Platform(fault) in &case.scenario.given {
+        let times = fault.times.unwrap_or(1).min(20);
+        let floor = fault
+            .retry_after
+            .or(fault.retry_after_date)
+            .map_or(Duration::ZERO, |span| span.unsigned());
+        let silence = match &fault.answers {
+            Answers::Never | Answers::CommitThenSilence => policies.delivery_timeout.unsigned(),
+            Answers::Delay(span) | Answers::SlowBody(span) => span.unsigned(),
+            _ => Duration::ZERO,
+        };
+        sum += (floor + silence + policies.retry_cap.unsigned()) * times;
+    }
+    sum
+}
+
+fn fault(case: &Case, why: String) -> CaseVerdict {
+    CaseVerdict {
+        case: case.name.clone(),
+        title: case.scenario.title.clone(),
+        platform: case.platform.to_owned(),
+        covers: case.scenario.covers.clone(),
+        status: Status::HarnessFault,
+        cells: Vec::new(),
+        findings: Vec::new(),
+        passed: Vec::new(),
+        notes: vec![why],
+        took_ms: 0,
+        declared_ms: 0,
+        evidence: Vec::new(),
+    }
+}

@@ -1,0 +1,249 @@
+//! What each platform received per case, redacted and stable over runs and machines, in insta's file format, so that
+//! `cargo insta review` works on what `harness run` found changed.
+//!
+//! Stable means: values that the plan made stand there by name (`{fbclid}`, `{sha256 email}`), times as
+//! `{order time}` or `{time}`, tokens as `{token}`. One block per distinct event, whatever the batching or number of
+//! attempts. The control order is not part of it.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use regex::Regex;
+use serde_json::Value;
+
+use crate::{
+    exchange::{Exchange, OrderRef},
+    history::History,
+    plan::{Case, Shop},
+    platforms::{Channel, normalise::sha256_hex},
+    truth::Truth,
+};
+
+/// A snapshot that was compared.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Compared {
+    /// As accepted before.
+    Same,
+    /// Accepted now.
+    Accepted,
+    /// New or different; the candidate lies beside it as `.snap.new`.
+    Changed(PathBuf),
+}
+
+/// Names for the values that differ from run to run.
+struct Names {
+    /// Value → name, longest values first.
+    texts: Vec<(String, String)>,
+    /// Unix seconds of each order → name.
+    times: BTreeMap<i64, String>,
+    /// Timestamps in text form, to tell them from other text.
+    stamp: Regex,
+}
+
+/// The text of one case's snapshot; `None` if its platform received nothing worth keeping.
+pub fn render(case: &Case, shops: &[Shop], history: &History, truth: &Truth) -> Option<String> {
+    let names = Names::new(case, shops, truth)?;
+    let mut blocks = BTreeSet::new();
+    for exchange in history.exchanges.iter().filter(|e| e.platform == Some(case.platform)) {
+        let Some(reading) = exchange.reading.as_ref() else { continue };
+        if reading.channel != Channel::Server {
+            continue;
+        }
+        for (index, item) in reading.items.iter().enumerate() {
+            let order = exchange.owners.get(index).and_then(Option::as_ref).map(|o| o.order.clone());
+            let Some(Some(OrderRef::Named(order))) = order else { continue };
+            blocks.insert(block(&names, exchange, &order, &item.pointer));
+        }
+    }
+    let text = blocks.into_iter().collect::<Vec<_>>().join("\n");
+    (!text.is_empty()).then_some(text)
+}
+
+fn block(names: &Names, exchange: &Exchange, order: &str, pointer: &str) -> String {
+    let request = &exchange.request;
+    let query = names.in_text(&request.query);
+    let line = format!(
+        "order {order}: {} {}{}{}{}",
+        request.method,
+        request.host,
+        names.in_text(&request.path),
+        if query.is_empty() { "" } else { "?" },
+        query
+    );
+    let event = request
+        .json()
+        .and_then(|body| body.pointer(pointer).cloned())
+        .map_or_else(|| names.in_text(&request.body), |event| {
+            serde_json::to_string_pretty(&names.in_json(event)).unwrap_or_default()
+        });
+    let mut headers: Vec<String> = request
+        .headers
+        .iter()
+        .filter(|(name, _)| !VOLATILE.contains(&name.as_str()))
+        .map(|(name, value)| format!("{name}: {}\n", names.in_text(value)))
+        .collect();
+    headers.sort();
+    format!("{line}\n{}\n{event}\n", headers.concat())
+}
+
+/// Headers that say nothing about the payload or change from run to run.
+const VOLATILE: &[&str] =
+    &["host", "content-length", "user-agent", "connection", "date", "traceparent", "x-request-id"];
+
+impl Names {
+    fn new(case: &Case, shops: &[Shop], truth: &Truth) -> Option<Self> {
+        let mut texts = BTreeMap::new();
+        for (name, value) in &case.values {
+            if value.len() < 4 {
+                continue;
+            }
+            texts.insert(value.clone(), format!("{{{name}}}"));
+            if name.contains("email") || name.contains("phone") {
+                let plain = value.trim().to_lowercase();
+                texts.insert(sha256_hex(&plain), format!("{{sha256 {name}}}"));
+            }
+        }
+        for (i, shop) in shops.iter().enumerate() {
+            let n = if i == 0 { String::new() } else { format!(" {}", i + 1) };
+            texts.insert(shop.domain.clone(), format!("{{shop{n}}}"));
+            texts.insert(shop.id.clone(), format!("{{shop id{n}}}"));
+            for (platform, account) in &shop.accounts {
+                for (field, value) in &account.fields {
+                    if value.len() >= 4 {
+                        let kind = if account.secret.contains(field) { "token" } else { field };
+                        texts.insert(value.clone(), format!("{{{platform} {kind}{n}}}"));
+                    }
+                }
+            }
+        }
+        let mut texts: Vec<_> = texts.into_iter().collect();
+        texts.sort_by(|(a, _), (b, _)| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
+        let mut times = BTreeMap::new();
+        for expected in &truth.orders {
+            times.insert(expected.time.unix_timestamp(), format!("{{time of {}}}", expected.order));
+        }
+        let stamp = Regex::new(
+            r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)|\bfb\.(\d)\.\d{13}\.|\bBearer ya29\.\S+",
+        )
+        .ok()?;
+        Some(Self { texts, times, stamp })
+    }
+
+    fn in_text(&self, text: &str) -> String {
+        let mut out = text.to_owned();
+        for (value, name) in &self.texts {
+            if out.contains(value.as_str()) {
+                out = out.replace(value.as_str(), name);
+            }
+        }
+        self.stamp
+            .replace_all(&out, |found: &regex::Captures<'_>| match found.get(0).map_or("", |m| m.as_str()) {
+                bearer if bearer.starts_with("Bearer") => "Bearer {token}".to_owned(),
+                fb if fb.starts_with("fb.") => {
+                    format!("fb.{}.{{ms}}.", found.get(1).map_or("", |m| m.as_str()))
+                }
+                stamp => self.in_stamp(stamp),
+            })
+            .into_owned()
+    }
+
+    /// Text timestamps keep their shape, so that a change of form shows.
+    fn in_stamp(&self, stamp: &str) -> String {
+        let seconds = time::OffsetDateTime::parse(
+            &stamp.replacen(' ', "T", 1),
+            &time::format_description::well_known::Rfc3339,
+        )
+        .map(time::OffsetDateTime::unix_timestamp);
+        let shape: String = stamp.chars().skip(10).map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
+        match seconds.ok().and_then(|s| self.times.get(&s)) {
+            Some(name) => format!("{name} as date{shape}"),
+            None => format!("{{time}} as date{shape}"),
+        }
+    }
+
+    fn in_json(&self, value: Value) -> Value {
+        match value {
+            Value::String(text) => Value::String(self.in_text(&text)),
+            Value::Array(items) => Value::Array(items.into_iter().map(|v| self.in_json(v)).collect()),
+            Value::Object(map) => {
+                Value::Object(map.into_iter().map(|(k, v)| (k, self.in_json(v))).collect())
+            }
+            Value::Number(number) => self.in_number(number),
+            other => other,
+        }
+    }
+
+    fn in_number(&self, number: serde_json::Number) -> Value {
+        let Some(n) = number.as_i64() else { return Value::Number(number) };
+        let (seconds, unit) = match n {
+            1_600_000_000..=4_000_000_000 => (n, "s"),
+            1_600_000_000_000..=4_000_000_000_000 => (n / 1_000, "ms"),
+            _ => return Value::Number(number),
+        };
+        let name = self.times.get(&seconds).map_or("{time}", String::as_str);
+        Value::String(format!("{name} in {unit}"))
+    }
+}
+
+/// Compares with what was accepted (`DIR/topic/name/platform[.variant].snap`), or accepts.
+///
+/// # Errors
+///
+/// If files cannot be read or written.
+pub fn compare(dir: &Path, case: &Case, text: &str, accept: bool) -> io::Result<Compared> {
+    let path = path_of(dir, case);
+    let content = file(&case.scenario.title, &case.name, text);
+    let candidate = path.with_extension("snap.new");
+    let accepted = match fs::read_to_string(&path) {
+        Ok(found) => Some(found),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => None,
+        Err(e) => return Err(e),
+    };
+    // Only the content counts: titles may be reworded.
+    if accepted.as_deref().map(body) == Some(body(&content)) {
+        if candidate.exists() {
+            fs::remove_file(&candidate)?;
+        }
+        return Ok(Compared::Same);
+    }
+    if let Some(parent) = path.parent() {
+        fs::create_dir_all(parent)?;
+    }
+    if accept {
+        fs::write(&path, content)?;
+        if candidate.exists() {
+            fs::remove_file(&candidate)?;
+        }
+        Ok(Compared::Accepted)
+    } else {
+        fs::write(&candidate, content)?;
+        Ok(Compared::Changed(path))
+    }
+}
+
+/// Where a case's snapshot lies.
+pub fn path_of(dir: &Path, case: &Case) -> PathBuf {
+    let file = match &case.variant {
+        Some(variant) => format!("{}.{variant}.snap", case.platform),
+        None => format!("{}.snap", case.platform),
+    };
+    dir.join(&case.scenario.name).join(file)
+}
+
+fn file(title: &str, case: &str, text: &str) -> String {
+    let quoted = |t: &str| serde_json::to_string(t).unwrap_or_default();
+    format!(
+        "---\nsource: harness\ndescription: {}\nexpression: {}\n---\n{}\n",
+        quoted(title),
+        quoted(case),
+        text.trim_end()
+    )
+}
+
+/// What stands behind the header.
+fn body(file: &str) -> &str {
+    file.splitn(3, "---\n").nth(2).unwrap_or(file).trim_end()
+}
