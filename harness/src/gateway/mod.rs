@@ -1,1 +1,159 @@
-//! placeholder
+//! Where all outbound traffic of the relay under test ends up. It answers for the platforms and never forwards.
+//!
+//! ```text
+//! door ──▶ serve ──▶ route ──▶ intake ──▶ journal ──▶ serve ──▶ wire
+//! (listen)  (HTTP)             (owner,     (written    (pace, reset,
+//!                              fault,      down)       silence)
+//!                              answer)
+//! ```
+//!
+//! - [`door`]: listening addresses; [`serve`]: one connection; [`wire`]: its bytes, and how it ends; [`body`]: the pace.
+//! - [`route`]: which platform; [`owners`]: whose event it is; [`accounts`]: who may do what.
+//! - [`faults`] with [`matchers`]: what is planned to go wrong; [`intake`]: what is done about a request.
+//! - [`journal`]: what happened, written down before a byte is answered; [`case`]: one case's part of it;
+//!   [`ledger`]: what the platforms took; [`strays`]: what belongs to nobody.
+//!
+//! Capture by base URL and by plain-HTTP `Host` is here. CONNECT and TLS are not: they terminate a connection and then
+//! serve it through the same [`wire::Transport`].
+
+mod accounts;
+mod body;
+mod case;
+mod door;
+mod faults;
+mod intake;
+mod journal;
+mod ledger;
+mod matchers;
+mod owners;
+mod route;
+mod serve;
+mod strays;
+mod wire;
+
+use std::{
+    io,
+    sync::{Arc, atomic::Ordering},
+    time::Instant,
+};
+
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+pub use self::{
+    case::{BYTES_KEPT, Captured, CaseHandle, ENTRIES_KEPT, EXCHANGES_KEPT, Log},
+    door::Door,
+};
+use self::{journal::State, strays::Strays, wire::lock};
+use crate::{
+    exchange::Exchange,
+    plan::{Case, Shop},
+    platforms::Platform,
+};
+
+/// How the gateway is set up.
+#[derive(Clone, Copy)]
+pub struct GatewayOptions {
+    /// When the run began: exchanges carry times since then.
+    pub started: Instant,
+    /// Platforms that it answers for.
+    pub platforms: &'static [&'static dyn Platform],
+}
+
+impl std::fmt::Debug for GatewayOptions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("GatewayOptions").field("platforms", &self.platforms.len()).finish()
+    }
+}
+
+/// The running gateway. Cheap to clone.
+#[derive(Clone)]
+pub struct Gateway {
+    state: Arc<State>,
+    main: Door,
+    tasks: TaskTracker,
+    stopping: CancellationToken,
+}
+
+impl std::fmt::Debug for Gateway {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Gateway").field("main", &self.main).finish_non_exhaustive()
+    }
+}
+
+impl Gateway {
+    /// Opens the main door on a free loopback port.
+    pub async fn start(options: GatewayOptions) -> io::Result<Self> {
+        let state = Arc::new(State::new(options.started, options.platforms));
+        let tasks = TaskTracker::new();
+        let stopping = CancellationToken::new();
+        let main = Door::open(&state, &tasks, stopping.child_token(), false).await?;
+        Ok(Self { state, main, tasks, stopping })
+    }
+
+    /// Opens one more door, for a relay of one case. Each platform has an address of its own there, so that it alone
+    /// can refuse connections. It closes with its case.
+    pub async fn open_door(&self) -> io::Result<Door> {
+        Door::open(&self.state, &self.tasks, self.stopping.child_token(), true).await
+    }
+
+    /// The main door.
+    pub fn door(&self) -> &Door {
+        &self.main
+    }
+
+    /// Makes the shops' accounts known to the platforms.
+    pub fn add_shops(&self, shops: &[Shop]) {
+        self.state.accounts.add(shops);
+    }
+
+    /// Opens a case: its tracers are looked for, its faults are armed. With a private door, everything that arrives
+    /// there belongs to it.
+    ///
+    /// # Errors
+    /// A planned fault that cannot be carried out (bad regular expression, status, header), or a case that is open.
+    pub fn open(
+        &self,
+        case: Arc<Case>,
+        shops: &[Shop],
+        door: Option<&Door>,
+    ) -> Result<CaseHandle, String> {
+        let id = case.id;
+        let case = self.state.open(case, shops)?;
+        if let Some(door) = door {
+            door.belongs_to(id);
+        }
+        let state = Arc::clone(&self.state);
+        Ok(CaseHandle { state, case, id, door: door.cloned(), closed: false })
+    }
+
+    /// Requests to platforms that belong to nobody: how many, and the first 50.
+    pub fn orphans(&self) -> (u64, Vec<Exchange>) {
+        self.strays(|strays| strays.orphans.clone())
+    }
+
+    /// Requests for accounts of this run that came when no open case claimed them: retries that outlived their case.
+    pub fn late(&self) -> u64 {
+        self.strays(|strays| strays.late)
+    }
+
+    /// Requests to hosts that nobody declared, and to the target of redirects; the first 50.
+    pub fn undeclared(&self) -> Vec<Exchange> {
+        self.strays(|strays| strays.undeclared.clone())
+    }
+
+    /// Connections that ended because a simulator panicked: a defect of the harness, so the run cannot be judged.
+    pub fn panics(&self) -> u64 {
+        self.state.panics.load(Ordering::Acquire)
+    }
+
+    fn strays<R>(&self, f: impl FnOnce(&Strays) -> R) -> R {
+        f(&lock(&self.state.strays))
+    }
+
+    /// Closes all doors; returns when the last connection is done.
+    pub async fn stop(self) {
+        self.stopping.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+}

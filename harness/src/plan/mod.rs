@@ -3,8 +3,12 @@
 //! even if the relay mangles half of it.
 
 pub mod cases;
+mod fill;
+mod needs;
 pub mod people;
+mod shops;
 pub mod tracers;
+mod values;
 
 use std::collections::BTreeMap;
 
@@ -15,7 +19,7 @@ use time::OffsetDateTime;
 use crate::{
     exchange::{CaseId, OrderRef},
     platforms::Account,
-    scenario::{Capability, Decision, OrderKind, OrderState, Scenario},
+    scenario::{Capability, Click, Decision, OrderKind, OrderState, Scenario},
 };
 
 /// Everything that will be run.
@@ -76,6 +80,58 @@ impl Case {
     /// All orders, the control order last.
     pub fn all_orders(&self) -> impl Iterator<Item = &Order> {
         self.orders.iter().chain(std::iter::once(&self.sentinel))
+    }
+
+    /// Replaces `{fbclid}`-like names by this case's values; `{{` and `}}` stand for the braces themselves.
+    /// Braces around anything but a name (JSON, regular expressions) are left alone.
+    ///
+    /// # Errors
+    /// In words: a name that this case has no value for, with the names that it has.
+    pub fn fill(&self, text: &str) -> Result<String, String> {
+        fill::fill(text, &self.values)
+    }
+
+    /// The same in every text of a JSON value; keys are left alone.
+    ///
+    /// # Errors
+    /// As [`Case::fill`].
+    pub fn fill_json(&self, value: &serde_json::Value) -> Result<serde_json::Value, String> {
+        fill::fill_json(value, &self.values)
+    }
+
+    /// Landing parameters of a click, in order: a paid click has the id of the case's platform, `auto` stands for the person's own.
+    /// [`Click::Query`](crate::scenario::Click::Query) is a raw text: see [`Case::fill`].
+    ///
+    /// # Errors
+    /// In words: a person or value that is not known.
+    pub fn landing(&self, by: &str, click: &Click) -> Result<Vec<(String, String)>, String> {
+        let person = self.people.get(by).ok_or_else(|| format!("there is no person `{by}`"))?;
+        let own = |name: &str| {
+            person
+                .ids
+                .get(&name.to_ascii_lowercase())
+                .cloned()
+                .ok_or_else(|| format!("no `auto` value for `{name}`"))
+        };
+        match click {
+            Click::Direct | Click::Query(_) => Ok(Vec::new()),
+            Click::Paid => {
+                let name = cases::paid_click(self.platform);
+                Ok(vec![(name.to_owned(), own(name)?)])
+            }
+            Click::Ids(ids) => ids
+                .iter()
+                .map(|(name, value)| {
+                    let value = if value == "auto" { own(name)? } else { self.fill(value)? };
+                    Ok((name.clone(), value))
+                })
+                .collect(),
+        }
+    }
+
+    /// How many shops it plays in: one or two.
+    pub fn shops_needed(&self) -> usize {
+        1 + usize::from(self.needs.contains(&Capability::Shops))
     }
 
     /// Who placed an order.
@@ -186,7 +242,12 @@ pub type ConsentState = crate::scenario::Decisions;
 
 /// Reads `granted` for all four.
 pub const fn all(decision: Decision) -> ConsentState {
-    ConsentState { store: decision, ads: decision, ads_user_data: decision, ads_personalise: decision }
+    ConsentState {
+        store: decision,
+        ads: decision,
+        ads_user_data: decision,
+        ads_personalise: decision,
+    }
 }
 
 /// One shop of a running relay.
@@ -212,3 +273,37 @@ pub struct Shop {
 
 /// A moment in the case's own time.
 pub type Moment = OffsetDateTime;
+
+#[cfg(test)]
+pub(crate) mod tests {
+    //! Shared by the tests of this folder.
+    #![allow(clippy::unwrap_used)]
+    use serde::Deserialize as _;
+
+    use crate::{
+        platforms::PLATFORMS,
+        scenario::{Scenario, load::load_str},
+        sut::profile::Profile,
+    };
+
+    /// A relay that declares everything.
+    pub(crate) fn profile() -> Profile {
+        let platforms: Vec<_> =
+            PLATFORMS.iter().filter(|p| p.counts_orders()).map(|p| p.id()).collect();
+        Profile::deserialize(serde_json::json!({
+            "name": "test",
+            "shops": "as_needed",
+            "platforms": platforms,
+            "capabilities": ["delivery_log", "dead_letters", "replay", "credentials", "health", "erasure", "export",
+                "restart", "clock", "settings", "shops", "clicks", "consent", "refunds"],
+            "send": {"webhooks": {}, "formats": [], "joins": []},
+        }))
+        .unwrap()
+    }
+
+    /// A scenario from its steps and what follows them.
+    pub(crate) fn scenario(name: &str, rest: &str) -> Scenario {
+        load_str(name, &format!("title: A test\ncovers: [DED-05]\n{rest}"))
+            .unwrap_or_else(|errors| panic!("{errors}"))
+    }
+}

@@ -2,11 +2,14 @@
 //!
 //! What must be counted follows from the steps; a scenario states an expectation only where it adds one.
 
+mod forms;
 pub mod load;
+pub(crate) mod rules;
 pub mod select;
+mod source;
 pub mod units;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use serde::Deserialize;
 
@@ -20,6 +23,9 @@ pub struct Scenario {
     /// `dedup/thank_you_reload`: from the file's place, never written in it.
     #[serde(skip)]
     pub name: String,
+    /// The file as plain JSON: what variants are merged onto.
+    #[serde(skip)]
+    pub source: Arc<serde_json::Value>,
     /// One sentence that says what holds if the relay is right.
     pub title: String,
     /// Catalogue entries that it covers.
@@ -51,8 +57,7 @@ pub struct Scenario {
 }
 
 /// `all`, or a list of platform ids.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Platforms {
     /// Every platform that the profile delivers to.
     #[default]
@@ -62,7 +67,9 @@ pub enum Platforms {
 }
 
 /// What a relay may offer beyond taking orders and delivering them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize, serde::Serialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize, serde::Serialize,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Capability {
     /// A list of deliveries with their attempts.
@@ -95,9 +102,31 @@ pub enum Capability {
     Refunds,
 }
 
+impl Capability {
+    /// As profiles and scenarios write it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::DeliveryLog => "delivery_log",
+            Self::DeadLetters => "dead_letters",
+            Self::Replay => "replay",
+            Self::Credentials => "credentials",
+            Self::Health => "health",
+            Self::Erasure => "erasure",
+            Self::Export => "export",
+            Self::Restart => "restart",
+            Self::Clock => "clock",
+            Self::Settings => "settings",
+            Self::Shops => "shops",
+            Self::Clicks => "clicks",
+            Self::Consent => "consent",
+            Self::Refunds => "refunds",
+        }
+    }
+}
+
 /// A planned misbehaviour.
 #[derive(Debug, Clone, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case", remote = "Self")]
 pub enum Given {
     /// A platform misbehaves towards this case's requests.
     Platform(Fault),
@@ -140,11 +169,10 @@ pub struct Fault {
 
 /// How a platform misbehaves. Classes are phrased as that platform phrases them.
 #[derive(Debug, Clone, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(from = "forms::AnswersForm")]
 pub enum Answers {
-    /// A failure in the platform's own words.
+    /// A failure in the platform's own words; in YAML by its bare name: `rate_limited`.
     Failure(FailureClass),
-    /// Shorthand: `rate_limited` etc. are also accepted directly, see `load`.
     /// Any status with headers and body.
     Http(HttpAnswer),
     /// Connections are refused.
@@ -209,7 +237,7 @@ pub enum When {
 
 /// One thing that happens.
 #[derive(Debug, Clone, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case", remote = "Self")]
 pub enum Step {
     /// A shopper lands on the shop.
     Visit(Visit),
@@ -269,9 +297,8 @@ pub struct Visit {
     pub late: Option<Span>,
 }
 
-/// What brought the visitor.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(rename_all = "snake_case")]
+/// What brought the visitor: `paid`, `direct`, `{ gclid: "x" }` or `{ query: "..." }`.
+#[derive(Debug, Clone, PartialEq)]
 pub enum Click {
     /// One click id for each platform of the case (`gclid`, `fbclid`, `ttclid`).
     Paid,
@@ -284,8 +311,7 @@ pub enum Click {
 }
 
 /// An answer to a banner: `granted`, `denied`, `unknown`, single decisions, or raw signals.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, PartialEq)]
 pub enum ConsentAnswer {
     /// Everything allowed.
     Granted,
@@ -338,7 +364,7 @@ pub struct Signals {
 
 /// A later consent answer.
 #[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, remote = "Self")]
 pub struct ConsentStep {
     /// Which shopper.
     #[serde(default)]
@@ -437,7 +463,9 @@ pub enum OrderKind {
 }
 
 /// How an order can be joined with its landing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize, serde::Serialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize, serde::Serialize,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum JoinKey {
     /// The visitor id as an attribute that the storefront put on the order.
@@ -466,7 +494,7 @@ pub enum Topic {
 
 /// The thank-you page again.
 #[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, remote = "Self")]
 pub struct Reload {
     /// Order.
     pub order: String,
@@ -569,7 +597,7 @@ pub enum Layout {
 
 /// A refund.
 #[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, remote = "Self")]
 pub struct RefundStep {
     /// Order.
     pub order: String,
@@ -583,7 +611,7 @@ pub struct RefundStep {
 
 /// A cancellation.
 #[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, remote = "Self")]
 pub struct CancelStep {
     /// Order.
     pub order: String,
@@ -593,7 +621,7 @@ pub struct CancelStep {
 }
 
 /// A request to be forgotten.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EraseStep {
     /// Which shopper.
@@ -606,7 +634,7 @@ pub struct EraseStep {
 
 /// Waits until something happened on the case's platform, or fails the case as inconclusive.
 #[derive(Debug, Clone, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum UntilStep {
     /// The order's event was taken.
     Delivered(String),
@@ -641,7 +669,7 @@ pub struct ClockStep {
 
 /// Stop and start.
 #[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, remote = "Self")]
 pub struct RestartStep {
     /// How it is stopped.
     pub how: Stop,
@@ -677,7 +705,7 @@ pub struct ReplayStep {
 
 /// Something that must hold beyond what the steps imply.
 #[derive(Debug, Clone, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case", remote = "Self")]
 pub enum Expect {
     /// The outcome of an order, where the steps alone do not settle it.
     Outcome(ExpectOutcome),

@@ -35,7 +35,8 @@ impl FromStr for Span {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let wrong = || format!("`{text}` is no span of time: write it like 250ms, 2s, 5m, 26h, 3d or -90s");
+        let wrong =
+            || format!("`{text}` is no span of time: write it like 250ms, 2s, 5m, 26h, 3d or -90s");
         let (sign, rest) = text.trim().strip_prefix('-').map_or((1, text.trim()), |r| (-1, r));
         let unit_at = rest.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?;
         let (number, unit) = rest.split_at(unit_at);
@@ -102,6 +103,25 @@ impl<'de> Deserialize<'de> for Money {
     }
 }
 
+/// An offset from UTC as `+01:00`, `-03:30` or `Z`.
+pub fn offset(text: &str) -> Option<time::UtcOffset> {
+    if text == "Z" {
+        return Some(time::UtcOffset::UTC);
+    }
+    let (sign, rest) = match text.split_at_checked(1)? {
+        ("+", rest) => (1, rest),
+        ("-", rest) => (-1, rest),
+        _ => return None,
+    };
+    let (hours, minutes) = rest.split_once(':')?;
+    let two_digits = |part: &str| part.len() == 2 && part.bytes().all(|b| b.is_ascii_digit());
+    if !two_digits(hours) || !two_digits(minutes) {
+        return None;
+    }
+    let (hours, minutes): (i8, i8) = (hours.parse().ok()?, minutes.parse().ok()?);
+    (hours <= 14).then(|| time::UtcOffset::from_hms(sign * hours, sign * minutes, 0).ok()).flatten()
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -114,6 +134,17 @@ mod tests {
         }
         for text in ["", "5", "s", "1.5h", "5 s", "99999999999999999999s", "9999999d"] {
             text.parse::<Span>().unwrap_err();
+        }
+    }
+
+    #[test]
+    fn offsets_are_read() {
+        let minutes = |text| offset(text).map(time::UtcOffset::whole_minutes);
+        assert_eq!(minutes("+01:00"), Some(60));
+        assert_eq!(minutes("-03:30"), Some(-210));
+        assert_eq!(minutes("Z"), Some(0));
+        for text in ["", "1", "+1:00", "01:00", "+25:00", "+01:99", "+é:00", "+0100"] {
+            assert_eq!(minutes(text), None, "{text}");
         }
     }
 

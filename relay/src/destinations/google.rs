@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use serde_json::{Map, Value};
+use time::{OffsetDateTime, UtcOffset};
 
 use super::{Answer, OAuth, Outcome, Secret, SettingsError, answer, settings};
 use crate::model::consent;
@@ -19,6 +20,14 @@ pub(super) fn click_id(click: &ClickIds) -> Option<(&'static str, &str)> {
     [("gclid", &click.gclid), ("gbraid", &click.gbraid), ("wbraid", &click.wbraid)]
         .into_iter()
         .find_map(|(name, id)| Some((name, id.as_deref()?)).filter(|(_, id)| !id.trim().is_empty()))
+}
+
+/// The moment with an offset that both date formats can write: historic ones with seconds become UTC.
+pub(super) fn with_whole_offset(moment: OffsetDateTime) -> OffsetDateTime {
+    if moment.offset().seconds_past_minute() == 0 {
+        return moment;
+    }
+    moment.checked_to_offset(UtcOffset::UTC).unwrap_or(moment)
 }
 
 /// A known decision in Google's words; nothing for an unknown one, which is never turned into a grant
@@ -76,6 +85,11 @@ pub(super) fn retry_info(status: &Map<String, Value>) -> Option<Duration> {
     details(status)
         .filter_map(|detail| answer::text(detail, "retryDelay"))
         .find_map(|t| duration(&t))
+}
+
+/// Whether a gRPC status says that the request itself is wrong; only then its rows are to blame.
+pub(super) fn is_about_content(name: &str) -> bool {
+    matches!(name, "INVALID_ARGUMENT" | "FAILED_PRECONDITION" | "OUT_OF_RANGE" | "ALREADY_EXISTS")
 }
 
 /// The outcome that a gRPC status name implies for all `count` conversions of a refused request.

@@ -16,6 +16,7 @@ pub mod tiktok;
 
 use std::time::Duration;
 
+use rust_decimal::Decimal;
 use serde::Deserialize;
 use time::OffsetDateTime;
 
@@ -179,21 +180,156 @@ impl Refusal {
     }
 }
 
+/// An order may be this far ahead of the relay's clock; more is no clock skew, and one such event would
+/// sink a batch.
+const MAX_AHEAD: time::Duration = time::Duration::days(1);
+
 /// Checks that hold for every platform: a value that can be written, a currency, a possible time.
-fn well_formed(conversion: &Conversion) -> Result<(), Refusal> {
-    if conversion.value.is_sign_negative() && !conversion.value.is_zero() {
-        return Err(Refusal::lost("negative_value"));
-    }
+fn well_formed(conversion: &Conversion, now: OffsetDateTime) -> Result<(), Refusal> {
     if !money::is_currency(&conversion.currency) {
         return Err(Refusal::lost("invalid_currency"));
     }
-    if money::number(conversion.value, &conversion.currency).is_none() {
-        return Err(Refusal::lost("value_out_of_range"));
+    if conversion.occurred_at - now > MAX_AHEAD {
+        return Err(Refusal::lost("in_the_future"));
     }
-    Ok(())
+    writable(conversion.value, &conversion.currency)
+}
+
+/// Whether the amount can be sent exactly.
+fn writable(amount: Decimal, currency: &str) -> Result<(), Refusal> {
+    if amount.is_sign_negative() && !amount.is_zero() {
+        return Err(Refusal::lost("negative_value"));
+    }
+    match money::number(amount, currency) {
+        Some(_) => Ok(()),
+        None => Err(Refusal::lost("value_out_of_range")),
+    }
 }
 
 /// Contact data, only with a granted consent: `delivery` empties it too, but a leak is worth two locks.
 fn contact(conversion: &Conversion) -> Option<&Contact> {
     (conversion.consent.ads_user_data == consent::Answer::Granted).then_some(&conversion.contact)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failed unwrap is the failed test")]
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::testing::{answer, full, words};
+    use super::*;
+
+    fn all() -> Vec<Box<dyn Destination>> {
+        let google = json!({ "client_id": "id", "client_secret": "s", "refresh_token": "r",
+            "conversion_action": "987654321" });
+        let with = |name: &str| {
+            let mut settings = google.clone();
+            settings[name] = json!("1234567890");
+            settings
+        };
+        let page = "https://demo-shop.example/";
+        let meta = json!({ "pixel_id": "1", "access_token": "t" });
+        let tiktok = json!({ "pixel_code": "C4", "access_token": "t" });
+        vec![
+            Box::new(meta::Meta::new(serde_json::from_value(meta).unwrap(), page).unwrap()),
+            Box::new(
+                google_ads::GoogleAds::new(serde_json::from_value(with("customer_id")).unwrap())
+                    .unwrap(),
+            ),
+            Box::new(
+                data_manager::DataManager::new(
+                    serde_json::from_value(with("operating_account")).unwrap(),
+                )
+                .unwrap(),
+            ),
+            Box::new(tiktok::Tiktok::new(serde_json::from_value(tiktok).unwrap(), page).unwrap()),
+        ]
+    }
+
+    /// JSON made of the members that the classifiers look for, in every wrong place.
+    fn hostile_json() -> impl Strategy<Value = serde_json::Value> {
+        let leaf = prop_oneof![
+            Just(json!(null)),
+            any::<bool>().prop_map(|b| json!(b)),
+            any::<i64>().prop_map(|n| json!(n)),
+            (0_u64..50_300).prop_map(|n| json!(n)),
+            prop_oneof![
+                Just("INVALID_ARGUMENT"),
+                Just("events.events[1].currency"),
+                Just("conversions[0]"),
+                Just("Batch.1.event"),
+                Just("99999999999999999999s"),
+                Just("TOO_RECENT_EVENT"),
+                Just("joe@example.com"),
+            ]
+            .prop_map(|text| json!(text)),
+        ];
+        let name = prop_oneof![
+            Just("error"),
+            Just("code"),
+            Just("details"),
+            Just("errors"),
+            Just("errorCode"),
+            Just("message"),
+            Just("location"),
+            Just("fieldPathElements"),
+            Just("fieldName"),
+            Just("index"),
+            Just("results"),
+            Just("partialFailureError"),
+            Just("fieldViolations"),
+            Just("field"),
+            Just("reason"),
+            Just("status"),
+            Just("events_received"),
+            Just("error_subcode"),
+            Just("retryDelay"),
+            Just("conversionUploadError"),
+        ];
+        leaf.prop_recursive(6, 64, 6, move |inner| {
+            prop_oneof![
+                proptest::collection::vec(inner.clone(), 0..4).prop_map(|list| json!(list)),
+                proptest::collection::btree_map(name.clone(), inner, 0..6)
+                    .prop_map(|map| json!(map)),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn every_answer_gives_one_outcome_each_and_an_error_status_delivers_nothing(
+            body in hostile_json(),
+            status in prop_oneof![Just(200_u16), Just(400), Just(401), Just(429), Just(500), any::<u16>()],
+            count in 1_usize..4,
+        ) {
+            let sent = vec![full(); count];
+            let answer = answer(status, &body.to_string());
+            for destination in all() {
+                let outcomes = destination.outcomes(&sent, &answer);
+                prop_assert_eq!(outcomes.len(), count);
+                if !(200..300).contains(&status) {
+                    prop_assert!(!words(&outcomes).contains(&"delivered"));
+                }
+                let printed = format!("{outcomes:?}");
+                prop_assert!(!printed.contains("joe@example.com"));
+            }
+        }
+
+        #[test]
+        fn text_that_is_not_json_is_never_a_delivery(body in "[^{]\\PC{0,80}", status in any::<u16>()) {
+            for destination in all() {
+                let outcomes = destination.outcomes(&[full()], &answer(status, &body));
+                prop_assert_eq!(outcomes.len(), 1);
+                prop_assert!(!words(&outcomes).contains(&"delivered"));
+            }
+        }
+    }
+
+    #[test]
+    fn ids_are_unique_and_secrets_stay_out_of_debug_output() {
+        let ids: std::collections::BTreeSet<_> = all().iter().map(|d| d.id()).collect();
+        assert_eq!(ids.len(), 4);
+        assert_eq!(format!("{:?}", Secret("token".to_owned())), "[redacted]");
+    }
 }

@@ -82,12 +82,11 @@ impl OAuth {
         let status = answer.status;
         let transient =
             |reason: String| TokenError::Transient { reason, not_before: answer.retry_after };
-        let Some(object) = answer.object() else {
-            return Err(match status {
-                400 | 401 | 403 => TokenError::Permanent { reason: format!("status {status}") },
-                _ => transient(format!("status {status} without a token")),
-            });
+        let no_token = || match status {
+            400 | 401 | 403 => TokenError::Permanent { reason: format!("status {status}") },
+            _ => transient(format!("status {status} without a token")),
         };
+        let Some(object) = answer.object() else { return Err(no_token()) };
         if let Some(code) = answer::text(&object, "error") {
             let known = PERMANENT.contains(&code.as_str());
             let code = if known { code } else { reason::masked(&code) };
@@ -102,7 +101,7 @@ impl OAuth {
                 let expires_in = Duration::from_secs(life.min(DEFAULT_LIFE * 24));
                 Ok(Token { access_token: Secret(token), expires_in })
             }
-            _ => Err(transient(format!("status {status} without a token"))),
+            _ => Err(no_token()),
         }
     }
 }
@@ -158,6 +157,14 @@ mod tests {
                 error,
                 Err(TokenError::Permanent { reason: format!("status {status}, {code}") })
             );
+        }
+    }
+
+    #[test]
+    fn a_refusal_in_another_form_is_permanent_too() {
+        for body in [r#"{"error":{"code":401,"status":"UNAUTHENTICATED"}}"#, "<html>no</html>"] {
+            let error = oauth().read_token(&answer(401, body));
+            assert_eq!(error, Err(TokenError::Permanent { reason: "status 401".to_owned() }));
         }
     }
 

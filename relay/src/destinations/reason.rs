@@ -18,6 +18,14 @@ pub(super) fn masked(message: &str) -> String {
     }
 }
 
+/// A name of the platform's own (an enum value, a status): kept if it looks like one, else masked.
+pub(super) fn name(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '.';
+    let digits = text.bytes().filter(u8::is_ascii_digit).count();
+    let is_name = text.len() <= 100 && digits < 4 && text.chars().all(plain);
+    if is_name { text.to_owned() } else { masked(text) }
+}
+
 /// Replaces what stands between a pair of equal quotes; an apostrophe inside a word opens none.
 fn mask_quoted(text: &str) -> String {
     let mut masked = String::new();
@@ -109,6 +117,13 @@ mod tests {
         ] {
             assert_eq!(masked(message), expected);
         }
+    }
+
+    #[test]
+    fn names_of_the_platform_stay() {
+        let long = "conversionAdjustmentUploadError.CONVERSION_ALREADY_RETRACTED";
+        assert_eq!(name(long), long);
+        assert_eq!(name("joe@example.com"), "[address]");
     }
 
     #[test]

@@ -28,6 +28,16 @@ pub(super) fn base_url(setting: &'static str, text: &str) -> Result<String, Sett
     Ok(text.trim_end_matches('/').to_owned())
 }
 
+/// A page of the shop, or nothing.
+pub(super) fn page(setting: &'static str, text: &str) -> Result<Option<String>, SettingsError> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let sound = Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https"));
+    let problem = "must be the http or https address of a page";
+    sound.then(|| Some(text.to_owned())).ok_or(SettingsError { setting, problem })
+}
+
 /// Digits only.
 pub(super) fn digits(setting: &'static str, text: &str) -> Result<(), SettingsError> {
     let sound = (1..=24).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());

@@ -170,6 +170,16 @@ mod tests {
         }
 
         #[test]
+        fn whatever_is_typed_as_a_number_is_refused_or_stable(text in "[0-9+() ./-]{0,26}", country in "[A-Z]{2}") {
+            for country in [None, Some(country.as_str()), Some("US"), Some("IT"), Some("GB")] {
+                if let Some(number) = phone::e164(&text, country) {
+                    prop_assert!(number.starts_with('+') && (8..=16).contains(&number.len()), "{}", number);
+                    prop_assert_eq!(phone::e164(&number, None), Some(number));
+                }
+            }
+        }
+
+        #[test]
         fn a_phone_number_in_e164_is_its_own_normal_form(national in 2_000_000_000_u64..9_999_999_999) {
             if let Some(number) = phone::e164(&national.to_string(), Some("US")) {
                 prop_assert_eq!(phone::e164(&number, Some("DE")), Some(number.clone()));

@@ -1,19 +1,394 @@
-//! placeholder
-use super::*;
-/// GoogleAds
+//! Google Ads: conversion uploads and adjustments over REST, v23 to v26.
+//!
+//! Every refusal of a row comes with status 200. The upload action of an account is another one than its browser tag's,
+//! so there is no browser copy to join with.
+//! See <https://developers.google.com/google-ads/api/docs/conversions/upload-clicks>.
+
+pub(in crate::platforms) mod findings;
+pub(in crate::platforms) mod judge;
+mod ledger;
+pub(in crate::platforms) mod proto;
+pub(in crate::platforms) mod replies;
+mod rules;
+mod schema;
+pub(in crate::platforms) mod wire;
+
+use serde_json::json;
+use time::OffsetDateTime;
+
+use self::{
+    findings::Findings,
+    proto::Body,
+    replies::ApiError,
+    wire::{Method, Route},
+};
+use super::{
+    Account, AccountSeed, Accounts, Answer, BrowserCopy, Channel, ClickField, ClickForm, Counted,
+    Entry, FailureClass, IdentifierKind, IdentityRule, Item, ItemKind, Platform, Reading, Rule,
+    google_oauth, normalise,
+};
+use crate::{
+    exchange::{Reply, Request},
+    plan::Person,
+};
+
+/// The Google Ads API's upload services.
 #[derive(Debug)]
 pub struct GoogleAds;
+
 impl Platform for GoogleAds {
-    fn id(&self) -> &'static str { "google_ads" }
-    fn title(&self) -> &'static str { "GoogleAds" }
-    fn hosts(&self) -> &'static [&'static str] { &[] }
-    fn rules(&self) -> &'static [Rule] { &[] }
-    fn account(&self, _: &AccountSeed) -> Account { Account { key: String::new(), fields: BTreeMap::new(), secret: &[] } }
-    fn read(&self, _: &Request, _: OffsetDateTime, _: &dyn Accounts) -> Reading { Reading { account: None, channel: Channel::Other, items: vec![], broken: vec![] } }
-    fn answer(&self, _: &Request, _: &Reading, _: &[Entry]) -> Answer { Answer { reply: Reply::default(), accepted: vec![] } }
-    fn failure(&self, _: FailureClass, _: &Request, _: &Reading, _: &[usize]) -> Option<Answer> { None }
-    fn count(&self, _: &[Entry]) -> Vec<Counted> { vec![] }
-    fn browser_copy(&self, _: &BrowserCopy, _: &Account) -> Option<Request> { None }
-    fn identity(&self, _: &Person) -> Vec<IdentityRule> { vec![] }
-    fn click_field(&self, _: &str) -> Option<ClickField> { None }
+    fn id(&self) -> &'static str {
+        "google_ads"
+    }
+
+    fn title(&self) -> &'static str {
+        "Google Ads"
+    }
+
+    fn hosts(&self) -> &'static [&'static str] {
+        &["googleads.googleapis.com"]
+    }
+
+    fn has_browser_copy(&self) -> bool {
+        false
+    }
+
+    fn takes_adjustments(&self) -> bool {
+        true
+    }
+
+    fn has_consent_field(&self) -> bool {
+        true
+    }
+
+    fn rules(&self) -> &'static [Rule] {
+        rules::RULES
+    }
+
+    fn account(&self, seed: &AccountSeed) -> Account {
+        let customer = google_oauth::ten_digits(4, seed, 0);
+        let mut fields = google_oauth::credentials(seed.shop);
+        fields.insert("customer_id", customer.clone());
+        fields.insert("login_customer_id", google_oauth::ten_digits(6, seed, 1));
+        fields.insert("conversion_action", google_oauth::ten_digits(7, seed, 2));
+        Account { key: customer, fields, secret: google_oauth::SECRETS }
+    }
+
+    fn read(&self, request: &Request, now: OffsetDateTime, accounts: &dyn Accounts) -> Reading {
+        let mut found = Findings::default();
+        let Some(route) = wire::route(request) else {
+            found.refuse("GADS-URL-CLICK", None, "", "no such method of this API");
+            return Reading {
+                account: None,
+                channel: Channel::Other,
+                items: Vec::new(),
+                broken: found.done(str::to_owned),
+            };
+        };
+        let body = wire::body(request, route.method);
+        let items = wire::items(&body, route.method);
+        judge::call(request, &route, &body, accounts, &mut found);
+        judge::rows(&body, route.method, &items, accounts.find(&route.customer), now, &mut found);
+        let broken = found.done(|at| body.pointer(at));
+        Reading { account: Some(route.customer), channel: Channel::Server, items, broken }
+    }
+
+    fn answer(&self, request: &Request, reading: &Reading, ledger: &[Entry]) -> Answer {
+        Call::of(request, reading).map_or_else(refused, |call| call.answer(ledger, |_, _| None))
+    }
+
+    fn failure(
+        &self,
+        class: FailureClass,
+        request: &Request,
+        reading: &Reading,
+        rows: &[usize],
+    ) -> Option<Answer> {
+        let Some(route) = wire::route(request) else {
+            return Some(refused(replies::no_such_path()));
+        };
+        let call = |status: (u16, &str, &str), error: Option<&ApiError>| {
+            Some(refused(replies::call_error(request, &route, status, error)))
+        };
+        match class {
+            FailureClass::RateLimited => call(
+                (429, "RESOURCE_EXHAUSTED", "Resource has been exhausted (e.g. check quota)."),
+                Some(&quota()),
+            ),
+            FailureClass::ServerError => call(
+                (500, "INTERNAL", "Internal error encountered."),
+                Some(&ApiError::new(
+                    "internalError",
+                    "INTERNAL_ERROR",
+                    "An internal error has occurred.",
+                    String::new(),
+                )),
+            ),
+            FailureClass::Unavailable => {
+                call((503, "UNAVAILABLE", "The service is currently unavailable."), None)
+            }
+            FailureClass::TokenExpired => {
+                call(replies::UNAUTHENTICATED, Some(&replies::token_invalid()))
+            }
+            FailureClass::Forbidden => call(
+                (403, "PERMISSION_DENIED", "The caller does not have permission"),
+                Some(&replies::not_permitted()),
+            ),
+            _ => {
+                Some(Call::of(request, reading).map_or_else(refused, |call| call.fail(class, rows)))
+            }
+        }
+    }
+
+    fn count(&self, entries: &[Entry]) -> Vec<Counted> {
+        ledger::count(entries)
+    }
+
+    fn browser_copy(&self, _: &BrowserCopy, _: &Account) -> Option<Request> {
+        None
+    }
+
+    fn identity(&self, person: &Person) -> Vec<IdentityRule> {
+        identity(
+            person,
+            &IdentityRules {
+                email: "GADS-UID-EMAIL",
+                phone: "GADS-UID-PHONE",
+                name: "GADS-UID-NAMES",
+                postcode: "GADS-UID-NAMES",
+                country: "GADS-UID-NAMES",
+            },
+        )
+    }
+
+    fn click_field(&self, name: &str) -> Option<ClickField> {
+        click_field(name, "GADS-CLICKID-VERBATIM")
+    }
+}
+
+fn refused(reply: Reply) -> Answer {
+    Answer { reply, accepted: Vec::new() }
+}
+
+fn quota() -> ApiError {
+    let mut error = ApiError::new(
+        "quotaError",
+        "RESOURCE_TEMPORARILY_EXHAUSTED",
+        "Too many requests. Retry in 1 seconds.",
+        String::new(),
+    );
+    error.details = Some(json!({
+        "quotaErrorDetails": { "rateScope": "ACCOUNT", "rateName": "Requests per account", "retryDelay": "1s" }
+    }));
+    error
+}
+
+/// A call that is not refused as a whole.
+struct Call<'a> {
+    request: &'a Request,
+    reading: &'a Reading,
+    route: Route,
+    body: Body,
+}
+
+impl<'a> Call<'a> {
+    /// The call, or the answer that refuses it as a whole.
+    fn of(request: &'a Request, reading: &'a Reading) -> Result<Self, Reply> {
+        let Some(route) = wire::route(request) else { return Err(replies::no_such_path()) };
+        let body = wire::body(request, route.method);
+        let mut refusals: Vec<_> = reading
+            .broken
+            .iter()
+            .filter(|v| v.refused && v.item.is_none())
+            .filter_map(|v| {
+                // A format that is wrong and an account that is foreign are one rule and two answers.
+                let wrong_form = match v.rule {
+                    "GADS-CID-FORMAT" => !judge::ten_digits(&route.customer),
+                    "GADS-HDR-LOGIN" => {
+                        !request.header("login-customer-id").is_some_and(judge::ten_digits)
+                    }
+                    _ => false,
+                };
+                replies::refused_call(v.rule, if wrong_form { "form" } else { "" })
+            })
+            .collect();
+        refusals.sort_by_key(|(rank, ..)| *rank);
+        if !judge::LIVE.contains(&route.version) && route.version > *judge::LIVE.end() {
+            return Err(replies::no_such_path());
+        }
+        let first = refusals.first();
+        if !body.faults.is_empty() && first.is_none_or(|(rank, ..)| *rank > 1) {
+            return Err(replies::front_end(&body.faults));
+        }
+        if let Some((_, status, error)) = first {
+            return Err(replies::call_error(request, &route, *status, Some(error)));
+        }
+        if reading.broken.iter().any(|v| v.rule == "GADS-BATCH-2000") {
+            let none = proto::list(&body.canonical, route.method.rows()).is_empty();
+            let at = format!("/{}", route.method.rows());
+            let error = if none {
+                ApiError::new("fieldError", "REQUIRED", "The required field was not present.", at)
+            } else {
+                ApiError::new(
+                    "conversionUploadError",
+                    "TOO_MANY_CONVERSIONS_IN_REQUEST",
+                    "The request holds too many conversions.",
+                    at,
+                )
+            };
+            return Err(replies::call_error(
+                request,
+                &route,
+                (400, "INVALID_ARGUMENT", "Request contains an invalid argument."),
+                Some(&error),
+            ));
+        }
+        Ok(Self { request, reading, route, body })
+    }
+
+    /// Answers row by row. `planned` gives a planned error for a row, which goes before anything else.
+    fn answer(
+        &self,
+        ledger: &[Entry],
+        planned: impl Fn(usize, &str) -> Option<ApiError>,
+    ) -> Answer {
+        let rows = wire::rows(&self.body, self.route.method);
+        let mut errors = Vec::with_capacity(rows.len());
+        let mut accepted = Vec::new();
+        for (index, (row, item)) in rows.iter().zip(&self.reading.items).enumerate() {
+            let at = format!("/{}/{index}", self.route.method.rows());
+            let list = match planned(index, &at) {
+                Some(error) => vec![error],
+                None => self.row(index, &at, row, item, ledger),
+            };
+            if list.is_empty() && !wire::validate_only(&self.body) {
+                accepted.push(index);
+            }
+            errors.push((index, list));
+        }
+        Answer { reply: replies::rows(self.request, &self.route, &self.body, &errors), accepted }
+    }
+
+    fn row(
+        &self,
+        index: usize,
+        at: &str,
+        row: &serde_json::Value,
+        item: &Item,
+        ledger: &[Entry],
+    ) -> Vec<ApiError> {
+        let broken: Vec<ApiError> = self
+            .reading
+            .broken
+            .iter()
+            .filter(|v| v.refused && v.item == Some(index))
+            .map(|v| replies::refused_row(v, canonical(&v.at), row, self.route.method))
+            .collect();
+        if !broken.is_empty() {
+            return broken;
+        }
+        if self.route.method == Method::Adjustments && item.kind == ItemKind::Other {
+            return vec![replies::not_eligible(at)];
+        }
+        ledger::refusal(item, ledger)
+            .map(|refusal| replies::refused_by_past(refusal, at))
+            .into_iter()
+            .collect()
+    }
+
+    fn fail(&self, class: FailureClass, rows: &[usize]) -> Answer {
+        let method = self.route.method;
+        let hit = |index: usize| rows.contains(&index);
+        match class {
+            FailureClass::Transient => self.answer(&[], |_, at| Some(replies::row_transient(at))),
+            FailureClass::Invalid => {
+                self.answer(&[], |_, at| Some(replies::row_invalid(method, at)))
+            }
+            FailureClass::PartialInvalid => {
+                self.answer(&[], |i, at| hit(i).then(|| replies::row_invalid(method, at)))
+            }
+            FailureClass::PartialTransient => {
+                self.answer(&[], |i, at| hit(i).then(|| replies::row_transient(at)))
+            }
+            // Classes about the whole call are answered before.
+            _ => refused(replies::nothing_taken(self.request, &self.body)),
+        }
+    }
+}
+
+/// A place as sent, in canonical names: `/conversions/0/order_id` → `/conversions/0/orderId`.
+pub(super) fn canonical(at: &str) -> String {
+    let mut out = String::with_capacity(at.len());
+    let mut upper = false;
+    for c in at.chars() {
+        match c {
+            '_' => upper = true,
+            c if upper => {
+                out.push(c.to_ascii_uppercase());
+                upper = false;
+            }
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+/// Rule ids that one of the two Google APIs has for contact data.
+pub(super) struct IdentityRules {
+    pub(super) email: &'static str,
+    pub(super) phone: &'static str,
+    pub(super) name: &'static str,
+    pub(super) postcode: &'static str,
+    pub(super) country: &'static str,
+}
+
+/// Right values of a person's contact data. What has no normal form (a phone without a country) has no entry.
+pub(super) fn identity(person: &Person, rules: &IdentityRules) -> Vec<IdentityRule> {
+    let contact = &person.contact;
+    let mut out = Vec::new();
+    let mut add = |kind, accepted: Vec<String>, rule| {
+        if !accepted.is_empty() {
+            out.push(IdentityRule { kind, accepted, rule });
+        }
+    };
+    let hashed =
+        |text: Option<String>| text.map(|t| normalise::sha256_hex(&t)).into_iter().collect();
+    let of =
+        |text: &Option<String>, form: fn(&str) -> Option<String>| text.as_deref().and_then(form);
+    add(IdentifierKind::Email, hashed(of(&contact.email, normalise::google::email)), rules.email);
+    let phone =
+        contact.phone.as_deref().and_then(|p| normalise::e164(p, contact.country.as_deref()));
+    add(IdentifierKind::Phone, hashed(phone), rules.phone);
+    add(IdentifierKind::FirstName, names(contact.first_name.as_deref()), rules.name);
+    add(IdentifierKind::LastName, names(contact.last_name.as_deref()), rules.name);
+    let plain = |text: Option<&str>| -> Vec<String> {
+        text.map(str::trim).filter(|t| !t.is_empty()).map(str::to_owned).into_iter().collect()
+    };
+    add(IdentifierKind::Postcode, plain(contact.postcode.as_deref()), rules.postcode);
+    let country = contact.country.as_ref().map(|c| c.to_uppercase());
+    add(IdentifierKind::Country, plain(country.as_deref()), rules.country);
+    out
+}
+
+/// Hashes of a name in the forms that Google's own sources name: as the utility has it first, then without punctuation,
+/// and as the utility had it before August 2026, without any blank.
+fn names(name: Option<&str>) -> Vec<String> {
+    let Some(first) = name.and_then(normalise::google::name) else { return Vec::new() };
+    let bare: String = first.chars().filter(|c| c.is_alphanumeric() || c.is_whitespace()).collect();
+    let joined: String = first.chars().filter(|c| !c.is_whitespace()).collect();
+    let both: String = bare.chars().filter(|c| !c.is_whitespace()).collect();
+    let mut out: Vec<String> = Vec::new();
+    for form in [first.as_str(), bare.trim(), &joined, &both] {
+        let hash = normalise::sha256_hex(form);
+        if !form.is_empty() && !out.contains(&hash) {
+            out.push(hash);
+        }
+    }
+    out
+}
+
+/// Google's three click ids, each in a field of its own name. A row carries one of them: gclid before gbraid before wbraid.
+pub(super) fn click_field(name: &str, rule: &'static str) -> Option<ClickField> {
+    let field = ["gclid", "gbraid", "wbraid"].into_iter().find(|f| *f == name)?;
+    Some(ClickField { field, form: ClickForm::Verbatim, rule })
 }

@@ -114,7 +114,7 @@ impl Destination for DataManager {
             // A WEBPAGE action takes web sales only (GDM-DEST-TYPE).
             return Err(Refusal::withheld("in_store_not_supported"));
         }
-        well_formed(conversion)?;
+        well_formed(conversion, now)?;
         let max_age = match google::click_id(&conversion.click) {
             Some(_) => MAX_AGE,
             None if payload::user_identifiers(conversion).is_empty() => {

@@ -67,8 +67,9 @@ fn event(conversion: &Conversion) -> Value {
     let mut event = Map::new();
     // The browser tag sends the same text as transaction_id (GDM-MULTI-MATCH).
     event.insert("transactionId".to_owned(), json!(conversion.event_id));
-    // Fails only for years beyond 9999, which no store sends; the event is then refused by Google.
-    let timestamp = conversion.occurred_at.format(&Rfc3339).unwrap_or_default();
+    // Fails only for years before 0, which the age limit has turned away.
+    let timestamp =
+        google::with_whole_offset(conversion.occurred_at).format(&Rfc3339).unwrap_or_default();
     event.insert("eventTimestamp".to_owned(), json!(timestamp));
     event.insert("eventSource".to_owned(), json!("WEB"));
     let value = money::number(conversion.value, &conversion.currency);

@@ -33,7 +33,7 @@ fn refused(count: usize, answer: &Answer, error: &Map<String, Value>) -> Vec<Out
     let trace_id = request_id(error);
     let name = text(error, "status").unwrap_or_default();
     let info = google::details(error).find_map(|detail| text(detail, "reason")).unwrap_or_default();
-    let reason = format!("{} {}{}", code(&name), code(&info), message(error));
+    let reason = format!("{} {}{}", reason::name(&name), reason::name(&info), message(error));
 
     let violations: Vec<Violation> = google::details(error)
         .flat_map(|detail| google::list(detail, "fieldViolations"))
@@ -52,7 +52,8 @@ fn refused(count: usize, answer: &Answer, error: &Map<String, Value>) -> Vec<Out
             guilty.entry(row).or_insert_with(|| violation.reason.clone());
         }
     }
-    if !guilty.is_empty() && violations.iter().all(|v| v.row.is_some_and(|row| row < count)) {
+    let all_named = violations.iter().all(|v| v.row.is_some_and(|row| row < count));
+    if !guilty.is_empty() && all_named && google::is_about_content(&name) {
         let own = |row: usize| {
             guilty.get(&row).map(|reason| Outcome::rejected(reason.clone(), trace_id.clone()))
         };
@@ -83,10 +84,9 @@ struct Violation {
 impl Violation {
     fn read(object: &Map<String, Value>) -> Self {
         let field = text(object, "field").unwrap_or_default();
-        let name = code(&text(object, "reason").unwrap_or_default());
+        let name = reason::name(&text(object, "reason").unwrap_or_default());
         let description = text(object, "description").unwrap_or_default();
-        // The path is made of field names and indices; masked all the same, it comes from outside.
-        let reason = reason::masked(&format!("{name} at {field}: {description}"));
+        let reason = format!("{name} at {}: {}", path(&field), reason::masked(&description));
         Self {
             row: google::index_in(&field, "events"),
             of_destination: field.starts_with("destinations"),
@@ -141,9 +141,11 @@ fn request_id(error: &Map<String, Value>) -> Option<String> {
     })
 }
 
-/// An enum name; anything else is masked.
-fn code(name: &str) -> String {
-    reason::masked(name)
+/// A field path of names and indices; anything else is masked.
+fn path(field: &str) -> String {
+    let plain = |c: char| c.is_ascii_lowercase() || "0123456789_.[]".contains(c);
+    let is_path = field.len() <= 120 && field.chars().all(plain);
+    if is_path { field.to_owned() } else { reason::masked(field) }
 }
 
 #[cfg(test)]

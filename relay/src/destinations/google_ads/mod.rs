@@ -6,12 +6,13 @@ mod codes;
 mod payload;
 mod response;
 
+use rust_decimal::Decimal;
 use serde::Deserialize;
 use time::{Duration, OffsetDateTime};
 
 use super::{
     Answer, Destination, OAuth, Outcome, Refusal, Request, Route, Secret, SettingsError, google,
-    settings, well_formed,
+    settings, well_formed, writable,
 };
 use crate::model::conversion::{Conversion, ConversionKind};
 
@@ -122,17 +123,13 @@ impl Destination for GoogleAds {
     }
 
     fn accepts(&self, conversion: &Conversion, now: OffsetDateTime) -> Result<(), Refusal> {
-        well_formed(conversion)?;
+        well_formed(conversion, now)?;
         if conversion.event_id.is_empty() || conversion.event_id.len() > MAX_ORDER_ID {
             return Err(Refusal::lost("order_id_too_long"));
         }
         let age = now - conversion.occurred_at;
         if let ConversionKind::Refund { remaining, .. } = &conversion.kind {
-            return accepts_refund(
-                conversion,
-                remaining.is_sign_negative() && !remaining.is_zero(),
-                age,
-            );
+            return accepts_refund(conversion, *remaining, age);
         }
         let max_age = match google::click_id(&conversion.click) {
             Some(_) => MAX_AGE,
@@ -177,10 +174,12 @@ impl Destination for GoogleAds {
 }
 
 /// Whether the purchase was sent at all is known to `delivery`; the adjustment itself carries no personal data.
-fn accepts_refund(conversion: &Conversion, negative: bool, age: Duration) -> Result<(), Refusal> {
-    if negative {
-        return Err(Refusal::lost("negative_value"));
-    }
+fn accepts_refund(
+    conversion: &Conversion,
+    remaining: Decimal,
+    age: Duration,
+) -> Result<(), Refusal> {
+    writable(remaining, &conversion.currency)?;
     // Conversions recorded by wbraid cannot be adjusted (GADS-ADJ-WBRAID): the value stays too high.
     if google::click_id(&conversion.click).is_some_and(|(name, _)| name == "wbraid") {
         return Err(Refusal::lost("wbraid_cannot_be_adjusted"));
@@ -194,8 +193,6 @@ fn accepts_refund(conversion: &Conversion, negative: bool, age: Duration) -> Res
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a failed unwrap is the failed test")]
-    use rust_decimal::Decimal;
-
     use super::super::testing::{self, NOW};
     use super::*;
 

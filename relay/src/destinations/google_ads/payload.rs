@@ -107,6 +107,7 @@ fn adjustment(conversion: &Conversion, action: &str) -> Option<Value> {
 
 /// `yyyy-mm-dd hh:mm:ss+hh:mm`: a blank instead of `T`, no fraction, no `Z` (GADS-DATETIME-FORMAT).
 fn date_time(moment: OffsetDateTime) -> String {
+    let moment = google::with_whole_offset(moment);
     let (date, time, offset) = (moment.date(), moment.time(), moment.offset());
     let sign = if offset.is_negative() { '-' } else { '+' };
     format!(
@@ -230,5 +231,9 @@ mod tests {
         );
         assert_eq!(date_time(datetime!(2026-11-20 10:15:30 UTC)), "2026-11-20 10:15:30+00:00");
         assert_eq!(date_time(datetime!(2026-11-20 10:15:30 -00:30)), "2026-11-20 10:15:30-00:30");
+        assert_eq!(
+            date_time(datetime!(2026-11-20 10:15:30 +00:19:32)),
+            "2026-11-20 09:55:58+00:00"
+        );
     }
 }

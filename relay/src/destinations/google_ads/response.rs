@@ -68,15 +68,16 @@ fn refused(
         return vec![one(fault.class, &faults, count, answer, trace_id); count];
     }
     let by_row = by_row(faults, count);
-    if !by_row.is_empty() && !by_row.contains_key(&None) {
+    let named = !by_row.is_empty() && !by_row.contains_key(&None);
+    if named && google::is_about_content(&name) {
         let guilty = |row: usize| {
             by_row.get(&Some(row)).map(|own| row_outcome(own, count, answer, trace_id.clone()))
         };
         return blame(count, guilty, &trace_id);
     }
-    let reason = match by_row.get(&None) {
+    let reason = match by_row.values().next() {
         Some(faults) => reasons(faults),
-        None => format!("status {} {name}{}", answer.status, message(error)),
+        None => format!("status {} {}{}", answer.status, reason::name(&name), message(error)),
     };
     let wait = google::retry_info(error).max(answer.retry_after);
     let outcome = match google::by_rpc_status(&name, answer, count, &reason, trace_id.clone()) {
@@ -103,7 +104,7 @@ fn fault(conversions: &[Conversion], error: &Map<String, Value>) -> Option<Fault
     let quota = error.get("details").and_then(|details| details.get("quotaErrorDetails"));
     let wait = quota.and_then(Value::as_object).and_then(|quota| text(quota, "retryDelay"));
     // Names of families and codes are the platform's own words, but still come from outside.
-    let name = reason::masked(&format!("{family}.{code}"));
+    let name = reason::name(&format!("{family}.{code}"));
     Some(Fault {
         row,
         class: class(family, code, retracts),
@@ -166,8 +167,10 @@ fn row_outcome(
     answer: &Answer,
     trace_id: Option<String>,
 ) -> Outcome {
+    let nameless = count > 1 && faults.iter().any(|fault| fault.row.is_none());
     match faults.iter().map(|fault| fault.class).min() {
-        Some(Class::Permanent) if faults.iter().any(|fault| fault.row.is_none()) && count > 1 => {
+        // Some row is meant, but not necessarily this one.
+        Some(class) if nameless && class < Class::SetUp => {
             Outcome::permanent(count, reasons(faults), trace_id)
         }
         Some(class) => one(class, faults, count, answer, trace_id),
@@ -321,8 +324,12 @@ mod tests {
     #[test]
     fn an_error_without_a_row_is_searched_or_taken_by_the_only_row() {
         let nowhere = r#"{"errorCode":{"fieldError":"REQUIRED"},"message":"Missing."}"#.to_owned();
-        assert_eq!(judged(2, 200, &partial(2, &[nowhere.clone()])), ["split", "split"]);
+        assert_eq!(judged(2, 200, &partial(2, std::slice::from_ref(&nowhere))), ["split", "split"]);
         assert_eq!(judged(1, 200, &partial(1, &[nowhere])), ["rejected"]);
+        let present =
+            r#"{"errorCode":{"conversionUploadError":"ORDER_ID_ALREADY_IN_USE"},"message":"m"}"#;
+        assert_eq!(judged(2, 200, &partial(2, &[present.to_owned()])), ["split", "split"]);
+        assert_eq!(judged(1, 200, &partial(1, &[present.to_owned()])), ["delivered"]);
         let beyond = row_error(9, "conversionUploadError", "UNPARSEABLE_GCLID");
         assert_eq!(judged(2, 200, &partial(2, &[beyond])), ["split", "split"]);
         assert_eq!(judged(2, 200, &partial(2, &[])), ["split", "split"]);
@@ -350,6 +357,8 @@ mod tests {
         assert_eq!(judged(1, 409, &rpc("ABORTED", "")), ["retry"]);
         assert_eq!(judged(1, 404, &rpc("NOT_FOUND", "")), ["rejected"]);
         assert_eq!(judged(2, 400, &rpc("INVALID_ARGUMENT", "")), ["split", "split"]);
+        let new = r#"{"errorCode":{"somethingNew":"ODD"},"message":"m"}"#;
+        assert_eq!(judged(1, 503, &rpc("UNAVAILABLE", new)), ["retry"], "the status decides");
         let mode = r#"{"errorCode":{"partialFailureError":"PARTIAL_FAILURE_MODE_REQUIRED"},"message":"m"}"#;
         assert_eq!(judged(1, 400, &rpc("INVALID_ARGUMENT", mode)), ["rejected"]);
         let allow = r#"{"errorCode":{"notAllowlistedError":"CUSTOMER_NOT_ALLOWLISTED_FOR_THIS_FEATURE"},"message":"m"}"#;

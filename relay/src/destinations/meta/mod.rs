@@ -50,11 +50,12 @@ fn default_api_version() -> String {
 pub struct Meta {
     url: String,
     authorization: Secret,
-    event_source_url: String,
+    event_source_url: Option<String>,
 }
 
 impl Meta {
-    /// `event_source_url` is the shop's page that stands in where an order has no landing page.
+    /// `event_source_url` is the shop's page that stands in where an order has no landing page. It may be
+    /// empty; such orders then go without a page.
     ///
     /// # Errors
     ///
@@ -69,7 +70,7 @@ impl Meta {
             url: format!("{base}/{version}/{}/events", settings.pixel_id),
             // In the header, so that neither URL nor body has to be kept secret (META-AUTH-BEARER, META-AUTH-LEAK).
             authorization: Secret(format!("Bearer {}", settings.access_token.0)),
-            event_source_url: event_source_url.to_owned(),
+            event_source_url: settings::page("event_source_url", event_source_url)?,
         })
     }
 }
@@ -87,7 +88,7 @@ impl Destination for Meta {
         if !matches!(conversion.kind, ConversionKind::Purchase) {
             return Err(Refusal::withheld("refunds_not_supported"));
         }
-        well_formed(conversion)?;
+        well_formed(conversion, now)?;
         let max_age = if conversion.in_store { MAX_AGE_IN_STORE } else { MAX_AGE };
         if now - conversion.occurred_at > max_age {
             return Err(Refusal::lost("too_old"));
@@ -102,7 +103,7 @@ impl Destination for Meta {
         Request {
             url: self.url.clone(),
             headers: vec![("authorization", self.authorization.clone())],
-            body: Secret(payload::body(conversions, &self.event_source_url).to_string()),
+            body: Secret(payload::body(conversions, self.event_source_url.as_deref()).to_string()),
         }
     }
 
@@ -182,6 +183,14 @@ mod tests {
             meta().accepts(&order, NOW).map_err(|refusal| refusal.reason),
             Err("negative_value")
         );
+    }
+
+    #[test]
+    fn an_order_from_the_future_is_not_put_into_a_batch() {
+        let order = testing::full();
+        assert_eq!(meta().accepts(&order, order.occurred_at - Duration::minutes(5)), Ok(()));
+        let early = meta().accepts(&order, order.occurred_at - Duration::days(2));
+        assert_eq!(early, Err(Refusal { reason: "in_the_future", dead_letter: true }));
     }
 
     #[test]

@@ -13,7 +13,7 @@ use crate::model::identity::meta;
 const WEAK_KEYS: [&str; 5] = ["ct", "country", "st", "zp", "client_user_agent"];
 
 /// The whole body. Keys without a value are left out, never `null`.
-pub(super) fn body(conversions: &[Conversion], event_source_url: &str) -> Value {
+pub(super) fn body(conversions: &[Conversion], event_source_url: Option<&str>) -> Value {
     let data: Vec<Value> =
         conversions.iter().map(|conversion| event(conversion, event_source_url)).collect();
     json!({ "data": data })
@@ -29,7 +29,7 @@ pub(super) fn can_be_matched(conversion: &Conversion) -> bool {
     user_data.keys().any(strong) || (user_data.contains_key("fn") && user_data.contains_key("ln"))
 }
 
-fn event(conversion: &Conversion, event_source_url: &str) -> Value {
+fn event(conversion: &Conversion, event_source_url: Option<&str>) -> Value {
     let mut event = Map::new();
     event.insert("event_name".to_owned(), json!("Purchase"));
     event.insert("event_time".to_owned(), json!(conversion.occurred_at.unix_timestamp()));
@@ -39,7 +39,9 @@ fn event(conversion: &Conversion, event_source_url: &str) -> Value {
     } else {
         let landing = conversion.click.landing_url.as_deref().filter(|url| is_web(url));
         event.insert("action_source".to_owned(), json!("website"));
-        event.insert("event_source_url".to_owned(), json!(landing.unwrap_or(event_source_url)));
+        if let Some(page) = landing.or(event_source_url) {
+            event.insert("event_source_url".to_owned(), json!(page));
+        }
         if let Some(referrer) = conversion.click.referrer.as_deref().filter(|url| is_web(url)) {
             event.insert("referrer_url".to_owned(), json!(referrer));
         }
@@ -192,12 +194,12 @@ mod tests {
                 ]
             }
         }] });
-        assert_eq!(body(&[testing::full()], "https://demo-shop.example/"), expected);
+        assert_eq!(body(&[testing::full()], Some("https://demo-shop.example/")), expected);
     }
 
     #[test]
     fn without_user_data_consent_only_click_and_device_are_sent() {
-        let body = body(&[testing::user_data_denied()], "https://demo-shop.example/");
+        let body = body(&[testing::user_data_denied()], Some("https://demo-shop.example/"));
         assert_eq!(
             body["data"][0]["user_data"],
             json!({
@@ -211,7 +213,7 @@ mod tests {
 
     #[test]
     fn an_order_with_click_ids_only_uses_the_shops_page() {
-        let body = body(&[testing::only_click()], "https://demo-shop.example/");
+        let body = body(&[testing::only_click()], Some("https://demo-shop.example/"));
         let event = &body["data"][0];
         assert_eq!(event["event_source_url"], "https://demo-shop.example/");
         assert_eq!(
@@ -234,12 +236,12 @@ mod tests {
     fn limited_data_use_lets_meta_locate_or_names_the_strictest_state() {
         let mut order = testing::full();
         order.consent.limited_data_use = true;
-        let located = body(&[order.clone()], "")["data"][0].clone();
+        let located = body(std::slice::from_ref(&order), None)["data"][0].clone();
         assert_eq!(located["data_processing_options"], json!(["LDU"]));
         assert_eq!(located["data_processing_options_country"], 0);
         assert_eq!(located["data_processing_options_state"], 0);
         order.device.ip = None;
-        let named = body(&[order], "")["data"][0].clone();
+        let named = body(&[order], None)["data"][0].clone();
         assert_eq!(named["data_processing_options_country"], 1);
         assert_eq!(named["data_processing_options_state"], 1000);
     }
@@ -248,7 +250,7 @@ mod tests {
     fn a_sale_in_the_shop_has_no_page() {
         let mut order = testing::full();
         order.in_store = true;
-        let event = body(&[order], "https://demo-shop.example/")["data"][0].clone();
+        let event = body(&[order], Some("https://demo-shop.example/"))["data"][0].clone();
         assert_eq!(event["action_source"], "physical_store");
         assert!(event.get("event_source_url").is_none());
     }
@@ -262,7 +264,7 @@ mod tests {
         if let Some(item) = order.items.first_mut() {
             item.id = " ".to_owned();
         }
-        let body = body(&[order], "https://demo-shop.example/");
+        let body = body(&[order], Some("https://demo-shop.example/"));
         let event = &body["data"][0];
         for key in ["fbc", "fbp", "client_ip_address"] {
             assert!(event["user_data"].get(key).is_none(), "{key}");

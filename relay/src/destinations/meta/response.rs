@@ -15,6 +15,9 @@ use super::super::{Answer, Outcome};
 /// How long to leave an account alone that is blocked for a time (code 368).
 const BLOCKED: Duration = Duration::from_secs(600);
 
+/// How long to wait when a shop's clock runs ahead.
+const AHEAD: Duration = Duration::from_secs(600);
+
 /// The outcome for each of `count` conversions.
 pub(super) fn outcome(count: usize, answer: &Answer) -> Outcome {
     let Some(object) = answer.object() else { return by_status(answer, count) };
@@ -47,7 +50,10 @@ fn refused(count: usize, answer: &Answer, error: &Map<String, Value>) -> Outcome
         Class::Transient => Outcome::retry(reason, answer.retry_after, trace_id),
         // The flag turns any error into a passing one (META-ERR-TRANSIENT-FLAG).
         _ if transient => Outcome::retry(reason, answer.retry_after, trace_id),
-        Class::Permanent => Outcome::permanent(count, reason, trace_id),
+        Class::Early if count == 1 => {
+            Outcome::retry(reason, answer.retry_after.max(Some(AHEAD)), trace_id)
+        }
+        Class::Early | Class::Permanent => Outcome::permanent(count, reason, trace_id),
         Class::Unknown => match by_status(answer, count) {
             Outcome::Retry { not_before, .. } => Outcome::retry(reason, not_before, trace_id),
             Outcome::Credentials { .. } => Outcome::credentials(reason, trace_id),
@@ -56,6 +62,7 @@ fn refused(count: usize, answer: &Answer, error: &Map<String, Value>) -> Outcome
     }
 }
 
+/// What a refusal is about.
 enum Class {
     /// Access is at fault; the events are kept until it is repaired.
     Token,
@@ -63,6 +70,8 @@ enum Class {
     Transient,
     /// Blocked for policy reasons, for a time.
     Blocked,
+    /// The event's time is ahead of Meta's clock: the one fault that waiting cures (META-TIME-FUTURE).
+    Early,
     /// An event is wrong.
     Permanent,
     /// Not in the tables; the status has to do.
@@ -73,6 +82,7 @@ fn class(code: i64, subcode: Option<i64>) -> Class {
     match (code, subcode) {
         // The object does not exist for this token.
         (100, Some(33)) => Class::Token,
+        (100, Some(2_804_004)) => Class::Early,
         (100, _) => Class::Permanent,
         (190 | 102 | 104 | 10 | 3 | 294 | 200..=299, _) => Class::Token,
         (1 | 2 | 4 | 17 | 32 | 341 | 613 | 5000 | 21009 | 80000..=80099, _) => Class::Transient,
@@ -143,6 +153,14 @@ mod tests {
         let blocked = outcome(1, &answer(400, &error(368, None, false)));
         let Outcome::Retry { not_before, .. } = blocked else { panic!("{blocked:?}") };
         assert_eq!(not_before, Some(BLOCKED));
+    }
+
+    #[test]
+    fn an_event_ahead_of_the_clock_is_found_and_waits() {
+        assert_eq!(word(2, 400, &error(100, Some(2_804_004), false)), "split");
+        let early = outcome(1, &answer(400, &error(100, Some(2_804_004), false)));
+        let Outcome::Retry { not_before, .. } = early else { panic!("{early:?}") };
+        assert_eq!(not_before, Some(AHEAD));
     }
 
     #[test]

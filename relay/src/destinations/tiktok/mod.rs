@@ -41,11 +41,12 @@ pub struct Tiktok {
     url: String,
     access_token: Secret,
     pixel_code: String,
-    event_source_url: String,
+    event_source_url: Option<String>,
 }
 
 impl Tiktok {
-    /// `event_source_url` is the shop's page that stands in where an order has no landing page.
+    /// `event_source_url` is the shop's page that stands in where an order has no landing page. It may be
+    /// empty; such orders then go without a page.
     ///
     /// # Errors
     ///
@@ -58,7 +59,7 @@ impl Tiktok {
             url: format!("{base}/open_api/v1.3/event/track/"),
             access_token: settings.access_token,
             pixel_code: settings.pixel_code,
-            event_source_url: event_source_url.to_owned(),
+            event_source_url: settings::page("event_source_url", event_source_url)?,
         })
     }
 }
@@ -80,7 +81,7 @@ impl Destination for Tiktok {
             // Sales in a shop belong to an offline event set, not to the pixel.
             return Err(Refusal::withheld("in_store_not_supported"));
         }
-        well_formed(conversion)?;
+        well_formed(conversion, now)?;
         if now - conversion.occurred_at > MAX_AGE {
             return Err(Refusal::lost("too_old"));
         }
@@ -91,7 +92,8 @@ impl Destination for Tiktok {
     }
 
     fn request(&self, conversions: &[Conversion]) -> Request {
-        let body = payload::body(conversions, &self.pixel_code, &self.event_source_url);
+        let page = self.event_source_url.as_deref();
+        let body = payload::body(conversions, &self.pixel_code, page);
         Request {
             url: self.url.clone(),
             // The only place where TikTok reads a token (TIKTOK-AUTH-HEADER).

@@ -11,7 +11,11 @@ use crate::model::conversion::Conversion;
 use crate::model::identity::tiktok;
 
 /// The whole body: all events belong to one pixel (TIKTOK-ONE-SOURCE-PER-REQUEST).
-pub(super) fn body(conversions: &[Conversion], pixel_code: &str, event_source_url: &str) -> Value {
+pub(super) fn body(
+    conversions: &[Conversion],
+    pixel_code: &str,
+    event_source_url: Option<&str>,
+) -> Value {
     let data: Vec<Value> =
         conversions.iter().map(|conversion| event(conversion, event_source_url)).collect();
     json!({ "event_source": "web", "event_source_id": pixel_code, "data": data })
@@ -25,7 +29,7 @@ pub(super) fn can_be_matched(conversion: &Conversion) -> bool {
         || (has("ip") && has("user_agent"))
 }
 
-fn event(conversion: &Conversion, event_source_url: &str) -> Value {
+fn event(conversion: &Conversion, event_source_url: Option<&str>) -> Value {
     let mut event = Map::new();
     event.insert("event".to_owned(), json!("Purchase"));
     event.insert("event_time".to_owned(), json!(conversion.occurred_at.unix_timestamp()));
@@ -33,11 +37,15 @@ fn event(conversion: &Conversion, event_source_url: &str) -> Value {
     event.insert("user".to_owned(), Value::Object(user(conversion)));
     let landing = conversion.click.landing_url.as_deref().filter(|url| url.starts_with("http"));
     let mut page = Map::new();
-    page.insert("url".to_owned(), json!(landing.unwrap_or(event_source_url)));
+    if let Some(url) = landing.or(event_source_url) {
+        page.insert("url".to_owned(), json!(url));
+    }
     if let Some(referrer) = conversion.click.referrer.as_deref().filter(|url| !url.is_empty()) {
         page.insert("referrer".to_owned(), json!(referrer));
     }
-    event.insert("page".to_owned(), Value::Object(page));
+    if !page.is_empty() {
+        event.insert("page".to_owned(), Value::Object(page));
+    }
     event.insert("properties".to_owned(), properties(conversion));
     if conversion.consent.limited_data_use {
         event.insert("limited_data_use".to_owned(), json!(true));
@@ -100,7 +108,7 @@ mod tests {
     use super::*;
 
     fn only_event(conversion: Conversion) -> Value {
-        body(&[conversion], "C4ABC", "https://demo-shop.example/")["data"][0].clone()
+        body(&[conversion], "C4ABC", Some("https://demo-shop.example/"))["data"][0].clone()
     }
 
     #[test]
@@ -140,7 +148,7 @@ mod tests {
                 }
             }]
         });
-        assert_eq!(body(&[testing::full()], "C4ABC", "https://demo-shop.example/"), expected);
+        assert_eq!(body(&[testing::full()], "C4ABC", Some("https://demo-shop.example/")), expected);
     }
 
     #[test]

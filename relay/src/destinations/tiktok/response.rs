@@ -23,30 +23,26 @@ pub(super) fn outcomes(count: usize, answer: &Answer) -> Vec<Outcome> {
         // No permission for the pixel; token missing, expired, malformed or revoked: keep the events.
         40001 | 40101 | 40102 | 40104 | 40105 => all(Outcome::credentials(reason, trace_id)),
         40100 | 50000.. => all(Outcome::retry(reason, answer.retry_after, trace_id)),
-        0..50000 => permanent(count, answer, &object, &reason, &trace_id),
+        40000 | 40002 => refused(count, &object, &reason, &trace_id),
+        // Not in the tables: an error status says more, behind a success it is about the events.
+        1..50000 => match by_status(answer, count) {
+            Outcome::Retry { not_before, .. } if !answer.is_success() => {
+                all(Outcome::retry(reason, not_before, trace_id))
+            }
+            Outcome::Credentials { .. } => all(Outcome::credentials(reason, trace_id)),
+            _ => refused(count, &object, &reason, &trace_id),
+        },
         _ => all(by_status(answer, count)),
     }
 }
 
 /// An invalid event: nothing of the request is stored (TIKTOK-WHOLE-BATCH), the message may name it.
-///
-/// A code that is not in the tables follows the status where that says "later" or "no access".
-fn permanent(
+fn refused(
     count: usize,
-    answer: &Answer,
     object: &Map<String, Value>,
     reason: &str,
     trace_id: &Option<String>,
 ) -> Vec<Outcome> {
-    match by_status(answer, count) {
-        Outcome::Retry { not_before, .. } if !answer.is_success() => {
-            return vec![Outcome::retry(reason, not_before, trace_id.clone()); count];
-        }
-        Outcome::Credentials { .. } => {
-            return vec![Outcome::credentials(reason, trace_id.clone()); count];
-        }
-        _ => {}
-    }
     let text = object.get("message").and_then(Value::as_str).unwrap_or_default();
     match named_event(text).filter(|row| *row < count) {
         Some(guilty) => {
@@ -129,6 +125,7 @@ mod tests {
         assert_eq!(judged(1, 200, 40002, "Invalid parameter"), ["rejected"]);
         assert_eq!(judged(2, 200, 40002, "Batch.9.event: wrong"), ["split", "split"]);
         assert_eq!(judged(1, 200, 40000, "Bad request"), ["rejected"]);
+        assert_eq!(judged(1, 503, 40002, "Invalid parameter"), ["rejected"], "the body decides");
     }
 
     #[test]

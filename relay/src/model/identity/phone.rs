@@ -51,7 +51,8 @@ const ITALY: u16 = 39;
 
 /// Loads the metadata by using it once.
 pub(super) fn warm() {
-    debug_assert!(e164("+12133734253", None).is_some(), "phone metadata is compiled in");
+    let number = e164("+12133734253", None);
+    debug_assert!(number.is_some(), "phone metadata is compiled in");
 }
 
 /// The digits, and whether they begin with a country code; `None` for text that is not one phone number.
@@ -124,6 +125,11 @@ mod tests {
             ("0044 20 7946 0958", "DE", "+442079460958"),
             ("+44 (0)20 7946 0958", "FR", "+442079460958"),
             ("07700 900123", "UK", "+447700900123"),
+            ("(07700) 900-123", "GB", "+447700900123"),
+            ("+44 7700 900123", "DE", "+447700900123"),
+            ("212.555.0123", "US", "+12125550123"),
+            ("+49 0151 12345678", "DE", "+4915112345678"),
+            ("(312) 555-0199", "US", "+13125550199"),
             ("06 12 34 56 78", "FR", "+33612345678"),
             ("06 6982 1234", "IT", "+390669821234"),
             ("tel:+16505551212", "DE", "+16505551212"),

@@ -1,0 +1,116 @@
+//! The body of an answer, with a pace: at once, drop by drop, or cut in the middle.
+
+use std::{
+    convert::Infallible,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use hyper::body::{Body, Frame, SizeHint};
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use super::wire::Line;
+
+/// Shortest pause between two drops: timers are no finer.
+const TICK: Duration = Duration::from_millis(1);
+
+/// How a body is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Pace {
+    /// At once.
+    Whole,
+    /// One byte at a time (or a few, if the span is shorter than a millisecond per byte), over this long.
+    Slow(Duration),
+    /// Half of it, then the connection ends although more was announced.
+    Cut,
+}
+
+/// A body that tells its connection when it was handed out.
+pub(super) struct PacedBody {
+    rest: Bytes,
+    pace: Pace,
+    line: Arc<Line>,
+    /// Bytes per drop, pause, and the pause that is running.
+    drops: Option<(usize, Duration, Pin<Box<Sleep>>)>,
+    cut: bool,
+}
+
+impl PacedBody {
+    pub(super) fn new(text: String, pace: Pace, line: Arc<Line>) -> Self {
+        let rest = Bytes::from(text);
+        let drops = match pace {
+            Pace::Slow(over) => {
+                let bytes = rest.len().max(1);
+                let drops = usize::try_from(over.as_millis()).unwrap_or(usize::MAX).clamp(1, bytes);
+                let pause = over
+                    .checked_div(u32::try_from(drops).unwrap_or(u32::MAX))
+                    .unwrap_or(TICK)
+                    .max(TICK);
+                Some((bytes.div_ceil(drops), pause, Box::pin(sleep_until(Instant::now() + pause))))
+            }
+            Pace::Whole | Pace::Cut => None,
+        };
+        if rest.is_empty() {
+            // hyper never polls an empty body; the head that it writes next is the whole answer.
+            match pace {
+                Pace::Cut => line.hang_up_after_flush(),
+                Pace::Whole | Pace::Slow(_) => line.answer_complete(),
+            }
+        }
+        Self { rest, pace, line, drops, cut: false }
+    }
+}
+
+impl Body for PacedBody {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        if self.cut {
+            // The connection ends with the next flush; this body never gets any further.
+            return Poll::Pending;
+        }
+        if self.rest.is_empty() {
+            return Poll::Ready(None);
+        }
+        let amount = match self.pace {
+            Pace::Whole => self.rest.len(),
+            Pace::Cut => self.rest.len() / 2,
+            Pace::Slow(_) => match &mut self.drops {
+                None => self.rest.len(),
+                Some((bytes, pause, sleep)) => {
+                    ready!(sleep.as_mut().poll(cx));
+                    let next = sleep.deadline() + *pause;
+                    sleep.as_mut().reset(next);
+                    *bytes
+                }
+            },
+        };
+        let amount = amount.min(self.rest.len());
+        let chunk = self.rest.split_to(amount);
+        if self.pace == Pace::Cut {
+            self.cut = true;
+            self.line.hang_up_after_flush();
+            if chunk.is_empty() {
+                return Poll::Pending;
+            }
+        } else if self.rest.is_empty() {
+            self.line.answer_complete();
+        }
+        Poll::Ready(Some(Ok(Frame::data(chunk))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.rest.is_empty() && !self.cut
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.rest.len() as u64)
+    }
+}

@@ -1,0 +1,115 @@
+//! What a case asks of a relay, read off its scenario; and why a relay may be spared it.
+
+use crate::{
+    platforms::Platform,
+    scenario::{
+        Answers, Capability, Expect, Given, Platforms, Scenario, Step, Topic, rules::knows_failure,
+    },
+    sut::profile::Profile,
+};
+
+/// Capabilities that the steps, expectations and settings imply, and those declared; sorted.
+pub(super) fn needs(scenario: &Scenario) -> Vec<Capability> {
+    let mut needs = scenario.needs.clone();
+    if !scenario.settings.is_empty() {
+        needs.push(Capability::Settings);
+    }
+    for step in &scenario.steps {
+        match step {
+            Step::Visit(_) => needs.push(Capability::Clicks),
+            Step::Consent(_) => needs.push(Capability::Consent),
+            Step::Order(order) => {
+                needs.extend(order.topics.iter().flatten().copied().filter_map(of_topic));
+                needs.extend(of_shop(order.shop.as_deref()));
+            }
+            Step::Webhook(webhook) => {
+                needs.extend(webhook.topic.and_then(of_topic));
+                needs.extend(of_shop(webhook.shop.as_deref()));
+            }
+            Step::Refund(_) | Step::Cancel(_) => needs.push(Capability::Refunds),
+            Step::Erase(_) => needs.push(Capability::Erasure),
+            Step::Clock(_) => needs.push(Capability::Clock),
+            Step::Restart(_) => needs.push(Capability::Restart),
+            Step::Credentials(_) => needs.push(Capability::Credentials),
+            Step::Replay(_) => needs.extend([Capability::Replay, Capability::DeadLetters]),
+            Step::Reload(_) | Step::Until(_) | Step::Recovers(_) => {}
+        }
+    }
+    for expect in &scenario.expect {
+        match expect {
+            Expect::Log(_) => needs.push(Capability::DeliveryLog),
+            Expect::Health(_) => needs.push(Capability::Health),
+            Expect::ExportLacks(_) => needs.push(Capability::Export),
+            Expect::Outcome(_) | Expect::Attempts(_) | Expect::Payload(_) => {}
+        }
+    }
+    needs.sort();
+    needs.dedup();
+    needs
+}
+
+fn of_topic(topic: Topic) -> Option<Capability> {
+    matches!(topic, Topic::Refund | Topic::Cancelled).then_some(Capability::Refunds)
+}
+
+fn of_shop(shop: Option<&str>) -> Option<Capability> {
+    (shop == Some("two")).then_some(Capability::Shops)
+}
+
+/// True if the case would disturb others in the same relay.
+pub(super) fn private_relay(scenario: &Scenario) -> bool {
+    let disturbs = |step: &Step| matches!(step, Step::Restart(_) | Step::Clock(_));
+    let refuses = |given: &Given| matches!(given, Given::Platform(fault) if matches!(fault.answers, Answers::Refuse));
+    !scenario.settings.is_empty()
+        || scenario.steps.iter().any(disturbs)
+        || scenario.given.iter().any(refuses)
+}
+
+/// Why this case says nothing about this relay on this platform; `None`: it has to be run.
+pub(super) fn spared(
+    scenario: &Scenario,
+    platform: &dyn Platform,
+    needs: &[Capability],
+    profile: &Profile,
+) -> Option<String> {
+    if !profile.platforms.iter().any(|id| id == platform.id()) {
+        return Some(format!("the relay does not deliver to {}", platform.id()));
+    }
+    let missing: Vec<_> = needs
+        .iter()
+        .filter(|need| !profile.capabilities.contains(need))
+        .map(|need| need.word())
+        .collect();
+    if !missing.is_empty() {
+        return Some(format!("the relay does not declare: {}", missing.join(", ")));
+    }
+    if scenario.platforms == Platforms::All && asks_for_unknown_failure(scenario, platform) {
+        return Some(format!("{} has no such answer", platform.id()));
+    }
+    if asks_for_adjustment(scenario, platform) && !platform.takes_adjustments() {
+        return Some(format!("{} takes no adjustments", platform.id()));
+    }
+    None
+}
+
+/// Only faults without a platform's name: where one is named, loading has checked it.
+fn asks_for_unknown_failure(scenario: &Scenario, platform: &dyn Platform) -> bool {
+    scenario.given.iter().any(|given| {
+        let Given::Platform(fault) = given;
+        matches!(fault.answers, Answers::Failure(class) if fault.name.is_none() && !knows_failure(platform, class))
+    })
+}
+
+/// An expectation about a retraction or restatement.
+fn asks_for_adjustment(scenario: &Scenario, platform: &dyn Platform) -> bool {
+    scenario.expect.iter().any(|expect| {
+        let Expect::Payload(payload) = expect else { return false };
+        let here = payload.on.is_empty() || payload.on.iter().any(|id| id == platform.id());
+        let kind = payload.path == "item.kind" || payload.path.starts_with("item.kind.");
+        let wanted =
+            payload.equals.as_ref().map(ToString::to_string).or_else(|| payload.matches.clone());
+        let adjustment =
+            |text: &String| text.contains("retraction") || text.contains("restatement");
+        here && kind && !payload.absent && wanted.as_ref().is_none_or(adjustment)
+    })
+}

@@ -1,0 +1,116 @@
+//! What orders, and webhooks about them, must fulfil.
+
+use super::{MAX_TIMES, Rules};
+use crate::scenario::{
+    MoneyParts, OrderStep, WebhookStep,
+    units::{Money, offset},
+};
+
+/// Fields of an order's `contact`.
+pub(crate) const CONTACT_FIELDS: &[&str] = &[
+    "email",
+    "phone",
+    "first_name",
+    "last_name",
+    "street",
+    "city",
+    "region",
+    "postcode",
+    "country",
+    "customer_id",
+];
+
+/// Most orders that one `bulk` stands for.
+const MAX_BULK: u32 = 10_000;
+
+impl Rules {
+    pub(super) fn order(&mut self, at: &str, order: &OrderStep) {
+        if order.id.is_empty()
+            || order.id.len() > 32
+            || !order.id.bytes().all(|b| b.is_ascii_alphanumeric())
+        {
+            self.say_with(
+                format!("{at}/id"),
+                format!("`{}` is no id for an order", order.id),
+                "write it like id: A",
+            );
+        } else if !self.orders.insert(order.id.clone()) {
+            self.say(format!("{at}/id"), format!("there is an order `{}` already", order.id));
+        }
+        self.person_name(&format!("{at}/by"), order.by.as_deref());
+        self.shop(&format!("{at}/shop"), order.shop.as_deref());
+        self.money(&format!("{at}/total"), order.total.as_ref());
+        self.parts(&format!("{at}/money"), order.total.as_ref(), &order.money);
+        if let Some(zone) = order.zone.as_deref().filter(|zone| offset(zone).is_none()) {
+            self.say_with(
+                format!("{at}/zone"),
+                format!("`{zone}` is no offset"),
+                "write it like +01:00",
+            );
+        }
+        for name in order.contact.keys().filter(|name| !CONTACT_FIELDS.contains(&name.as_str())) {
+            self.unknown(&format!("{at}/contact/{name}"), "contact field", name, CONTACT_FIELDS);
+        }
+        self.times(&format!("{at}/copies"), order.copies, 100);
+        self.times(&format!("{at}/bulk"), order.bulk, MAX_BULK);
+        if order.patch.as_ref().is_some_and(|patch| !patch.is_object()) {
+            self.say(format!("{at}/patch"), "a merge patch of an order must be a mapping");
+        }
+    }
+
+    pub(super) fn money(&mut self, at: &str, money: Option<&Money>) {
+        let too_much = |money: &Money| {
+            money.amount.is_sign_negative()
+                || money.amount > rust_decimal::Decimal::from(1_000_000_000)
+        };
+        if money.is_some_and(too_much) {
+            self.say(at, "an amount must be between zero and a billion");
+        }
+    }
+
+    fn parts(&mut self, at: &str, total: Option<&Money>, parts: &MoneyParts) {
+        let named = [
+            ("subtotal", &parts.subtotal),
+            ("tax", &parts.tax),
+            ("shipping", &parts.shipping),
+            ("discount", &parts.discount),
+        ];
+        for (name, part) in named {
+            let Some(part) = part else { continue };
+            self.money(&format!("{at}/{name}"), Some(part));
+            match total {
+                None => self.say(format!("{at}/{name}"), "parts need a `total`"),
+                Some(total) if total.currency != part.currency => {
+                    self.say(
+                        format!("{at}/{name}"),
+                        format!("not in {}, the currency of the total", total.currency),
+                    );
+                }
+                Some(total) if name != "discount" && part.amount > total.amount => {
+                    self.say(format!("{at}/{name}"), "more than the total");
+                }
+                Some(_) => {}
+            }
+        }
+        self.money(&format!("{at}/presentment"), parts.presentment.as_ref());
+    }
+
+    pub(super) fn webhook(&mut self, at: &str, webhook: &WebhookStep) {
+        match (&webhook.order, &webhook.raw) {
+            (Some(order), _) => self.known_order(&format!("{at}/order"), order),
+            (None, Some(_)) => {}
+            (None, None) => self.say_with(at, "about no order", "give `order`, or a body as `raw`"),
+        }
+        self.times(&format!("{at}/times"), webhook.times, MAX_TIMES);
+        self.shop(&format!("{at}/shop"), webhook.shop.as_deref());
+        self.money(&format!("{at}/total"), webhook.total.as_ref());
+        if webhook.raw.is_some() && webhook.patch.is_some() {
+            self.say(format!("{at}/patch"), "a raw body cannot be patched");
+        }
+        for (i, status) in webhook.answered.iter().flatten().enumerate() {
+            if !(100..=599).contains(status) {
+                self.say(format!("{at}/answered/{i}"), format!("{status} is no HTTP status"));
+            }
+        }
+    }
+}
