@@ -25,6 +25,7 @@ use crate::{
     scenario::{Answers, Given, Scenario, load},
     snapshot::{self, Compared},
     sut::{process::Relay, profile::Profile},
+    truth,
     verdict::{CaseVerdict, Finding, Status, Summary},
 };
 
@@ -200,7 +201,7 @@ async fn shared_relay(
     gateway: &Gateway,
 ) -> Result<Option<Relay>, RunError> {
     if let Some(url) = &options.relay {
-        return Relay::at(url, SILENCE).await.map(Some).map_err(unreachable);
+        return Relay::at(&options.profile, url, SILENCE).await.map(Some).map_err(unreachable);
     }
     if plan.cases.iter().all(|case| case.private_relay) {
         return Ok(None);
@@ -332,15 +333,16 @@ impl Run {
         };
         let began = Instant::now();
         let mut driver =
-            Driver::new(relay, &self.options.profile, case, shops, &handle, self.started);
+            Driver::new(relay, &self.options.profile, case, shops, &handle, self.started)
+                .waiting_at_most(self.options.timeout);
         let mut actions = driver.play().await;
         actions.extend(driver.control_order().await);
         self.note_answers(&actions);
-        let waited = self.wait(case, platform, &handle, &actions).await;
+        let controls = driver.controls();
+        let waited = self.wait(case, platform, &handle, &actions, controls).await;
         let readings = driver.read_back().await;
         drop(driver);
         let captured = handle.close();
-        let counted = platform.count(&captured.entries);
         let history = History {
             actions,
             exchanges: captured.exchanges,
@@ -349,15 +351,10 @@ impl Run {
             waited,
         };
         let policies = &self.options.profile.policies;
-        let (mut verdict, truth) = judge::judge(
-            case,
-            platform,
-            shops,
-            &history,
-            &captured.entries,
-            &counted,
-            &self.options.profile,
-        );
+        let profile = &self.options.profile;
+        let mut verdict =
+            judge::judge(case, platform, shops, &history, &captured.entries, profile);
+        let truth = truth::truth(case, platform, profile, &history.actions);
         verdict.took_ms = millis(began.elapsed());
         verdict.declared_ms = millis(history.waited.declared.max(policies.quiet.unsigned()));
         let changed = self.snapshot(case, shops, &history, &truth, &mut verdict);
@@ -369,13 +366,14 @@ impl Run {
     async fn wait(
         &self,
         case: &Case,
-        platform: &dyn Platform,
+        platform: &'static dyn Platform,
         handle: &CaseHandle,
         actions: &[crate::history::Action],
+        controls: u32,
     ) -> Waited {
         let profile = &self.options.profile;
         let quiet = profile.policies.quiet.unsigned();
-        let expected = judge::expected(case, platform, profile, actions);
+        let expected = truth::truth(case, platform, profile, actions);
         let declared = declared_waiting(case, profile);
         let began = Instant::now();
         let last = began + self.options.timeout + declared;
@@ -391,7 +389,13 @@ impl Run {
             settled = handle
                 .wait_until(deadline.into(), |log| {
                     let state = judge::settled(
-                        case, platform, &expected, &log.entries, &log.exchanges, log.open,
+                        case,
+                        platform,
+                        &expected,
+                        &log.entries,
+                        &log.exchanges,
+                        log.open,
+                        controls,
                     );
                     missing = state.missing;
                     missing.is_empty()

@@ -1,3 +1,145 @@
 //! Reference relay: api → store → delivery → destinations.
+//!
+//! A webhook or a browser call comes in through [`api`], is durable in [`store`] before it is acknowledged,
+//! and leaves through [`delivery`], which asks a [`destinations::Destination`] what to say and what an answer
+//! means. [`serve`] runs all of it on a bound listener until any future completes.
+
+pub mod api;
+pub mod cli;
+pub mod client;
+pub mod clock;
+pub mod config;
+pub mod delivery;
 pub mod destinations;
 pub mod model;
+pub mod store;
+pub mod tasks;
+
+use std::future::{Future, IntoFuture};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::sync::{Notify, oneshot};
+
+use api::App;
+use clock::Clock;
+use config::Config;
+use delivery::{Deliveries, Gear};
+use store::{Store, StoreError, sweep};
+use tasks::Tasks;
+
+/// How often expired data is removed.
+const SWEEP_EVERY: Duration = Duration::from_secs(300);
+
+/// Why a relay could not run.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The database cannot be used.
+    #[error("cannot use the database: {0}")]
+    Store(#[from] StoreError),
+    /// The HTTP client cannot be made.
+    #[error("cannot make an HTTP client: {0}")]
+    Client(#[from] reqwest::Error),
+    /// The listener failed.
+    #[error("cannot serve: {0}")]
+    Listener(#[from] std::io::Error),
+    /// Attempts in flight did not finish in time; they will be repeated with the same key.
+    #[error("attempts in flight did not finish within the grace time")]
+    Unfinished,
+}
+
+/// Runs a relay until `shutdown` completes, then stops in order: intake answers 503, attempts in flight
+/// finish within the grace time, what waits stays in the store.
+///
+/// # Errors
+/// See [`ServeError`].
+pub async fn serve(
+    listener: TcpListener,
+    config: Config,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), ServeError> {
+    client::install_tls();
+    let tasks = Tasks::default();
+    let clock = Clock::default();
+    let grace = Duration::from_millis(config.shutdown_grace_ms);
+    let store = Store::open(&config.database, &config, &tasks)?;
+    let http = client::build(Duration::from_millis(config.delivery.timeout_ms))?;
+    let gear = Gear {
+        store: store.clone(),
+        clock: clock.clone(),
+        http,
+        config: config.clone(),
+        tasks: tasks.clone(),
+    };
+    let shops = config.directory();
+    let deliveries = Deliveries::start(Arc::new(gear), shops.clone()).await?;
+    let sweeper = Arc::new(Notify::new());
+    tasks.spawn(keep_clean(
+        store.clone(),
+        clock.clone(),
+        config.clone(),
+        sweeper.clone(),
+        tasks.clone(),
+    ));
+    tasks.spawn(async { model::identity::warm() });
+    let app = Arc::new(App {
+        config,
+        shops,
+        store: store.clone(),
+        deliveries,
+        clock,
+        sweep: sweeper,
+        draining: AtomicBool::new(false),
+    });
+    let routes = api::router(app.clone()).into_make_service_with_connect_info::<SocketAddr>();
+    let (close, closing) = oneshot::channel::<()>();
+    let server = axum::serve(listener, routes).with_graceful_shutdown(async {
+        // Either way it is time to close.
+        drop(closing.await);
+    });
+    let mut server = std::pin::pin!(server.into_future());
+    let finished = tokio::select! {
+        result = &mut server => {
+            result?;
+            true
+        }
+        finished = async {
+            shutdown.await;
+            app.draining.store(true, Ordering::Relaxed);
+            tasks.begin_stop();
+            tasks.finished(grace).await
+        } => finished,
+    };
+    tasks.begin_stop();
+    drop(close);
+    // Idle keep-alive connections must not hold up the exit.
+    if tokio::time::timeout(Duration::from_millis(250), &mut server).await.is_err() {
+        tracing::debug!("connections were still open");
+    }
+    store.close();
+    if finished { Ok(()) } else { Err(ServeError::Unfinished) }
+}
+
+async fn keep_clean(store: Store, clock: Clock, config: Config, wake: Arc<Notify>, tasks: Tasks) {
+    loop {
+        let (now_ms, retention) = (clock.now_ms(), config.retention.clone());
+        let swept = store.write(move |db, rules| sweep::sweep(db, rules, &retention, now_ms)).await;
+        let pause = match swept {
+            Ok(0) => SWEEP_EVERY,
+            // A backlog is removed in steps, so that intake gets its turn in between.
+            Ok(_) => Duration::from_millis(20),
+            Err(error) => {
+                tracing::error!(%error, "retention");
+                SWEEP_EVERY
+            }
+        };
+        tokio::select! {
+            () = tasks.stopping() => return,
+            () = wake.notified() => {}
+            () = tokio::time::sleep(pause) => {}
+        }
+    }
+}

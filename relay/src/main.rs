@@ -1,2 +1,7 @@
-//! placeholder
-fn main() {}
+//! The relay as a program; everything is in the library.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    relay::cli::run(std::env::args_os()).into()
+}

@@ -6,7 +6,11 @@ pub mod run;
 
 use std::path::{Path, PathBuf};
 
-use crate::{cli::Select, run::RunError, sut::profile::{self, Profile}};
+use crate::{
+    cli::Select,
+    run::RunError,
+    sut::{self, profile::Profile},
+};
 
 /// What a command comes to.
 #[derive(Debug)]
@@ -32,11 +36,22 @@ pub const REFERENCE: &str = include_str!("../../profiles/reference.yaml");
 ///
 /// If it cannot be read.
 pub fn profile(path: Option<&Path>) -> Result<Profile, RunError> {
-    let loaded = match path {
-        Some(path) => profile::load(path),
-        None => profile::load_str("profiles/reference.yaml", REFERENCE),
-    };
-    loaded.map_err(|e| RunError::Usage(e.to_string()))
+    match path {
+        Some(path) => sut::load::load(path).map_err(|e| RunError::Usage(chain(&e))),
+        None => sut::load::parse(REFERENCE).map_err(|e| RunError::Harness(chain(&e))),
+    }
+}
+
+/// An error with its causes, in one text.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        next = cause.source();
+    }
+    text
 }
 
 /// The folder with scenarios: as asked for, else `scenarios` here, else those that came with the program.

@@ -7,14 +7,14 @@
 //!                              answer)
 //! ```
 //!
-//! - [`door`]: listening addresses; [`serve`]: one connection; [`wire`]: its bytes, and how it ends; [`body`]: the pace.
-//! - [`route`]: which platform; [`owners`]: whose event it is; [`accounts`]: who may do what.
-//! - [`faults`] with [`matchers`]: what is planned to go wrong; [`intake`]: what is done about a request.
-//! - [`journal`]: what happened, written down before a byte is answered; [`case`]: one case's part of it;
-//!   [`ledger`]: what the platforms took; [`strays`]: what belongs to nobody.
+//! - `door`: listening addresses; `serve`: one connection; `wire`: its bytes, and how it ends; `body`: the pace.
+//! - `route`: which platform; `owners`: whose event it is; `accounts`: who may do what.
+//! - `faults` with `matchers`: what is planned to go wrong; `intake`: what is done about a request.
+//! - `journal`: what happened, written down before a byte is answered; `case`: one case's part of it;
+//!   `ledger`: what the platforms took; `strays`: what belongs to nobody.
 //!
 //! Capture by base URL and by plain-HTTP `Host` is here. CONNECT and TLS are not: they terminate a connection and then
-//! serve it through the same [`wire::Transport`].
+//! serve it through the same `wire::Transport`.
 
 mod accounts;
 mod body;

@@ -11,6 +11,13 @@ use crate::{
 /// Most texts looked up for one event: a real one has a few dozen.
 const TEXT_LIMIT: usize = 4_096;
 
+/// Headers about the connection: their numbers are nobody's order.
+const OF_THE_CONNECTION: [&str; 6] =
+    ["connection", "content-length", "content-type", "date", "host", "transfer-encoding"];
+
+/// Shortest number that is looked up. Ids are long; amounts and times would only be mistaken for short ones.
+const SHORTEST_NUMBER: usize = 9;
+
 /// Owners found in one request.
 pub(super) struct Found {
     /// Of each item, same order as the reading's.
@@ -36,7 +43,9 @@ pub(super) fn attribute(index: &Index, request: &Request, reading: Option<&Readi
     }
     around.extend(query.into_iter().map(|(_, value)| value));
     around.extend(request.path.split('/').filter(|s| !s.is_empty()).map(str::to_owned));
-    around.extend(request.headers.iter().map(|(_, value)| value.clone()));
+    let headers =
+        request.headers.iter().filter(|(name, _)| !OF_THE_CONNECTION.contains(&name.as_str()));
+    around.extend(headers.map(|(_, value)| value.clone()));
     let shell = index.owner(around.iter().map(String::as_str));
 
     let owners = pointers
@@ -64,7 +73,12 @@ fn texts(value: &Value, at: &str, skip: &[&str], into: &mut Vec<String>) {
     }
     match value {
         Value::String(text) => into.push(text.clone()),
-        Value::Number(number) => into.push(number.to_string()),
+        Value::Number(number) => {
+            let number = number.to_string();
+            if number.len() >= SHORTEST_NUMBER {
+                into.push(number);
+            }
+        }
         Value::Array(list) => {
             for (i, inner) in list.iter().enumerate() {
                 // Paths matter only as long as something is to be left out.
@@ -89,4 +103,35 @@ fn texts(value: &Value, at: &str, skip: &[&str], into: &mut Vec<String>) {
 /// Pieces of a body that is no JSON (a form, or JSON that was cut off).
 fn pieces(body: &str) -> impl Iterator<Item = &str> {
     body.split(['"', '&', '=', '\n', '\r', ';']).filter(|p| p.len() > 3).take(TEXT_LIMIT)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn items_are_told_apart_from_what_is_around_them() {
+        let body = json!({
+            "data": [{ "a/b": "one", "n": 5_000_000_000_001_u64, "value": 1001 }, { "x": ["two"] }],
+            "shell": "three", "none": null,
+        });
+        let mut around = Vec::new();
+        texts(&body, "", &["/data/0", "/data/1/x"], &mut around);
+        assert_eq!(around, ["three"]);
+        let mut own = Vec::new();
+        texts(&body["data"][0], "/data/0", &[], &mut own);
+        assert_eq!(own, ["one", "5000000000001"], "short numbers are amounts, not ids");
+        let mut all = Vec::new();
+        texts(&body, "", &["/data/0/a~1b"], &mut all);
+        assert_eq!(all, ["5000000000001", "two", "three"]);
+    }
+
+    #[test]
+    fn a_body_that_was_cut_off_is_looked_at_in_pieces() {
+        let found: Vec<&str> = pieces(r#"{"data":[{"event_id":"order_77","em":"ab"#).collect();
+        assert!(found.contains(&"order_77"), "{found:?}");
+        assert!(pieces("grant=x&refresh_token=1%2F%2Fabc").any(|p| p == "1%2F%2Fabc"));
+    }
 }

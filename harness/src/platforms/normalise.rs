@@ -11,7 +11,7 @@ pub mod meta;
 pub mod tiktok;
 
 pub use phone::e164;
-pub use places::{country_code, us_state_code};
+pub use places::{ca_province_code, country_code, us_state_code};
 
 use sha2::{Digest, Sha256};
 

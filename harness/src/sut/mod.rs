@@ -1,5 +1,42 @@
 //! The system under test: a child process or a URL, and the profile that says how to speak to it.
 
+pub mod capture;
+pub mod load;
 pub mod process;
 pub mod profile;
 pub mod template;
+
+use std::time::Duration;
+
+/// A client for talking to a relay: no proxy, no redirects (a store treats them as failures), bounded time.
+pub fn client(timeout: Duration) -> reqwest::Result<reqwest::Client> {
+    builder(timeout).build()
+}
+
+fn builder(timeout: Duration) -> reqwest::ClientBuilder {
+    // Someone may have installed it before; that is as good.
+    drop(rustls::crypto::ring::default_provider().install_default());
+    reqwest::Client::builder()
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
+        .timeout(timeout)
+}
+
+/// The clients of a run: the case of header names is the connection's, so there are two.
+#[derive(Debug, Clone)]
+pub struct Http {
+    /// `X-Shopify-Topic`, as most senders write over HTTP/1.1.
+    pub title_case: reqwest::Client,
+    /// `x-shopify-topic`, as over HTTP/2.
+    pub lower_case: reqwest::Client,
+}
+
+impl Http {
+    /// Both, with the same bound on one call's time.
+    pub fn new(timeout: Duration) -> reqwest::Result<Self> {
+        Ok(Self {
+            title_case: builder(timeout).http1_title_case_headers().build()?,
+            lower_case: client(timeout)?,
+        })
+    }
+}

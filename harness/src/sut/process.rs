@@ -1,1 +1,540 @@
-//! placeholder
+//! A running relay: a child process that we start, stop and restart, or a URL that somebody else runs.
+//!
+//! A child gets a work folder and a process group of its own, and nothing of our environment but `PATH` and `HOME`.
+//! It dies with the [`Relay`]: dropping it kills the whole group. If the harness itself is killed (`SIGKILL`) it
+//! cannot do so any more and the child stays; run under a supervisor or a container where that matters.
+
+use std::{
+    collections::BTreeMap,
+    path::Path,
+    process::{ExitStatus, Stdio},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU16, AtomicU64, Ordering},
+    },
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+use regex::Regex;
+use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
+use tokio::{
+    process::Command,
+    sync::{oneshot, watch},
+    task::JoinHandle,
+};
+
+use super::{
+    Http,
+    capture::{Tail, follow},
+    profile::{Profile, Ready, Start},
+    template::{TemplateError, Templates, shop_facts},
+};
+use crate::{gateway::Door, plan::Shop, platforms::PLATFORMS, scenario::Stop};
+
+/// How long a start may take, if the profile does not say.
+const START_WITHIN: Duration = Duration::from_secs(10);
+/// How long a relay may take to leave after it was asked to.
+const STOP_WITHIN: Duration = Duration::from_secs(10);
+/// Longest answer of a ready probe's connection.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
+/// How much longer than declared an answer is waited for.
+const LATE_ANSWER: Duration = Duration::from_secs(2);
+/// How many lines of standard error an error message shows.
+const SHOWN_LINES: usize = 12;
+
+/// The relay cannot be started, stopped or reached.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The profile does not say how.
+    #[error("the profile `{0}` says not how the relay is started: add `start`, or give its URL")]
+    NoStart(String),
+    /// A relay that runs elsewhere cannot be restarted.
+    #[error("the relay runs elsewhere and cannot be restarted from here")]
+    NotOurs,
+    /// The profile's templates do not compile or render.
+    #[error("{0}")]
+    Template(#[from] TemplateError),
+    /// The work folder or a file in it cannot be written.
+    #[error("cannot write {what}: {source}")]
+    Write {
+        /// Which.
+        what: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The program cannot be run.
+    #[error("cannot run `{program}`: {source}")]
+    Spawn {
+        /// Which.
+        program: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// It left before it was ready.
+    #[error("the relay left before it was ready ({how}); its last words:\n{words}")]
+    Left {
+        /// Exit status.
+        how: String,
+        /// Last lines of standard error.
+        words: String,
+    },
+    /// It is not ready in time.
+    #[error("the relay was not ready within {within:?}: {missing}; its last words:\n{words}")]
+    NotReady {
+        /// How long we waited.
+        within: Duration,
+        /// What did not happen.
+        missing: String,
+        /// Last lines of standard error.
+        words: String,
+    },
+    /// Nobody listens at its URL.
+    #[error("the relay at {url} cannot be reached: {why}")]
+    Unreachable {
+        /// As given.
+        url: String,
+        /// Why.
+        why: String,
+    },
+    /// The HTTP client cannot be made.
+    #[error("cannot make an HTTP client: {0}")]
+    Client(#[from] reqwest::Error),
+    /// It does not leave.
+    #[error("the relay did not leave within {0:?} after it was asked to")]
+    Stays(Duration),
+    /// No free port was found.
+    #[error("found no free port on 127.0.0.1")]
+    NoPort,
+}
+
+/// A relay to talk to.
+#[derive(Debug)]
+pub struct Relay {
+    templates: Templates,
+    secret: String,
+    settings: Value,
+    http: Http,
+    base_url: Mutex<String>,
+    child: Option<Child>,
+}
+
+/// What is needed to start the process, again and again.
+#[derive(Debug)]
+struct Child {
+    command: Vec<String>,
+    env: BTreeMap<String, String>,
+    ready: Ready,
+    within: Duration,
+    listen: String,
+    workdir: tempfile::TempDir,
+    stdout: Tail,
+    stderr: Tail,
+    running: Mutex<Option<Running>>,
+}
+
+/// One life of the process.
+#[derive(Debug)]
+struct Running {
+    pid: u32,
+    exit: watch::Receiver<Option<ExitStatus>>,
+    kill: Option<oneshot::Sender<()>>,
+    supervisor: JoinHandle<()>,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if self.exit.borrow().is_none() {
+            // The group first, while our child still holds its id; then the child itself (killed when dropped).
+            signal_group_blocking(self.pid);
+        }
+        self.supervisor.abort();
+    }
+}
+
+impl Relay {
+    /// Starts the relay that the profile describes, on a work folder of its own, and waits until it is ready.
+    pub async fn start(
+        profile: &Profile,
+        shops: &[Shop],
+        door: &Door,
+        settings: &BTreeMap<String, Value>,
+    ) -> Result<Self, StartError> {
+        let start =
+            profile.start.as_ref().ok_or_else(|| StartError::NoStart(profile.name.clone()))?;
+        let workdir = tempfile::Builder::new()
+            .prefix("relay-")
+            .tempdir()
+            .map_err(|source| StartError::Write { what: "the work folder".into(), source })?;
+        let templates = compile(profile)?;
+        let secret = fresh_secret(workdir.path());
+        // Whoever embeds the library is not the program that has the reference relay inside.
+        let harness = match settings.get("harness").and_then(Value::as_str) {
+            Some(program) => program.into(),
+            None => std::env::current_exe().unwrap_or_default(),
+        };
+        let settings = json!(settings);
+        let http = http(profile)?;
+        let port = free_port().ok_or(StartError::NoPort)?;
+        let listen = format!("127.0.0.1:{port}");
+        let context = json!({
+            "harness": harness,
+            "workdir": workdir.path(),
+            "port": port,
+            "listen": listen,
+            "gateway": gateway_facts(door),
+            "shops": shops.iter().map(shop_facts).collect::<Vec<_>>(),
+            "settings": settings,
+            "secret": secret,
+        });
+        let (command, env) = render(&templates, start, &context)?;
+        write_files(&templates, start, &context, workdir.path())?;
+        let child = Child {
+            command,
+            env,
+            ready: start.ready.clone(),
+            within: start.within.map_or(START_WITHIN, |span| span.unsigned()),
+            listen,
+            workdir,
+            stdout: Tail::default(),
+            stderr: Tail::default(),
+            running: Mutex::new(None),
+        };
+        let base_url = child.spawn().await?;
+        let base_url = Mutex::new(base_url);
+        Ok(Self { templates, secret, settings, http, base_url, child: Some(child) })
+    }
+
+    /// A relay that somebody else runs; it has to take connections within this time.
+    pub async fn at(profile: &Profile, url: &str, within: Duration) -> Result<Self, StartError> {
+        let url = url.trim_end_matches('/');
+        let unreachable = |why: String| StartError::Unreachable { url: url.to_owned(), why };
+        let address = url::Url::parse(url)
+            .ok()
+            .and_then(|url| Some((url.host_str()?.to_owned(), url.port_or_known_default()?)))
+            .ok_or_else(|| unreachable("this is no http URL".into()))?;
+        match tokio::time::timeout(within, tokio::net::TcpStream::connect(address)).await {
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => return Err(unreachable(error.to_string())),
+            Err(_) => return Err(unreachable(format!("no connection within {within:?}"))),
+        }
+        Ok(Self {
+            templates: compile(profile)?,
+            secret: String::new(),
+            settings: json!({}),
+            http: http(profile)?,
+            base_url: Mutex::new(url.to_owned()),
+            child: None,
+        })
+    }
+
+    /// Clients for calls to it, shared by all cases.
+    pub fn http(&self) -> &Http {
+        &self.http
+    }
+
+    /// Where it listens, without a slash at the end.
+    pub fn base_url(&self) -> String {
+        lock(&self.base_url).clone()
+    }
+
+    /// The profile's templates.
+    pub fn templates(&self) -> &Templates {
+        &self.templates
+    }
+
+    /// What every call template may refer to besides its own facts.
+    pub fn call_facts(&self) -> Map<String, Value> {
+        let facts = [("settings", self.settings.clone()), ("secret", self.secret.clone().into())];
+        facts.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+    }
+
+    /// `Some` if the process left by itself: how, and its last words. A relay that runs elsewhere is never known to have.
+    pub fn exited(&self) -> Option<String> {
+        let child = self.child.as_ref()?;
+        let running = lock(&child.running);
+        let status = (*running.as_ref()?.exit.borrow())?;
+        Some(format!("{status}; its last words:\n{}", child.stderr.last_lines(SHOWN_LINES)))
+    }
+
+    /// The last part of what it printed, by stream.
+    pub fn output(&self) -> Vec<(&'static str, String)> {
+        self.child.as_ref().map_or_else(Vec::new, |child| {
+            vec![("stdout", child.stdout.text()), ("stderr", child.stderr.text())]
+        })
+    }
+
+    /// Stops the process and returns when it has left. Stopping what has left already is fine.
+    pub async fn stop(&self, how: Stop) -> Result<(), StartError> {
+        let child = self.child.as_ref().ok_or(StartError::NotOurs)?;
+        let Some(mut running) = lock(&child.running).take() else { return Ok(()) };
+        if running.exit.borrow().is_some() {
+            return Ok(());
+        }
+        match how {
+            // The other processes of the group (a wrapper's children) go with it.
+            Stop::Kill => signal(&format!("-{}", running.pid), "KILL").await,
+            Stop::Terminate => signal(&running.pid.to_string(), "TERM").await,
+        }
+        if left(&mut running.exit, STOP_WITHIN).await {
+            return Ok(());
+        }
+        if let Some(kill) = running.kill.take() {
+            // Nobody listens: the supervisor saw the exit at this very moment.
+            if kill.send(()).is_err() {
+                return Ok(());
+            }
+        }
+        left(&mut running.exit, STOP_WITHIN).await;
+        Err(StartError::Stays(STOP_WITHIN))
+    }
+
+    /// Ends it for good: asked first, killed if it does not leave. A relay that runs elsewhere is left alone.
+    pub async fn shut_down(self) {
+        if self.stop(Stop::Terminate).await.is_err() {
+            // Not ours, or killed by now: either way nothing is left to do.
+        }
+    }
+
+    /// Stops it and starts it again on the same folder, port and settings. Returns how long it was away.
+    pub async fn restart(&self, how: Stop) -> Result<Duration, StartError> {
+        let child = self.child.as_ref().ok_or(StartError::NotOurs)?;
+        let begin = Instant::now();
+        self.stop(how).await?;
+        let url = child.spawn().await?;
+        *lock(&self.base_url) = url;
+        Ok(begin.elapsed())
+    }
+}
+
+impl Child {
+    /// Starts the process and waits until it is ready; its base URL.
+    async fn spawn(&self) -> Result<String, StartError> {
+        let (program, arguments) = self
+            .command
+            .split_first()
+            .ok_or_else(|| StartError::NoStart("a command without a program".into()))?;
+        let mut command = Command::new(program);
+        command
+            .args(arguments)
+            .env_clear()
+            .envs(
+                ["PATH", "HOME"]
+                    .into_iter()
+                    .filter_map(|name| Some((name, std::env::var_os(name)?))),
+            )
+            .envs(&self.env)
+            .current_dir(self.workdir.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true);
+        #[cfg(unix)]
+        command.process_group(0);
+        let spawned = command
+            .spawn()
+            .map_err(|source| StartError::Spawn { program: program.clone(), source })?;
+        let (found, line) = watch::channel(None);
+        let running = self.supervise(spawned, found)?;
+        let mut exit = running.exit.clone();
+        *lock(&self.running) = Some(running);
+        let ready = tokio::time::timeout(self.within, self.ready(line, &mut exit)).await;
+        match ready {
+            Ok(result) => result,
+            Err(_) => {
+                lock(&self.running).take();
+                let missing = match &self.ready {
+                    Ready::Line(expression) => {
+                        format!("no line on standard output matched `{expression}`")
+                    }
+                    Ready::Path(path) => {
+                        format!("http://{}{path} did not answer with 2xx", self.listen)
+                    }
+                };
+                let words = self.stderr.last_lines(SHOWN_LINES);
+                Err(StartError::NotReady { within: self.within, missing, words })
+            }
+        }
+    }
+
+    /// Reads the process's output and waits for its end, in tasks that end with it.
+    fn supervise(
+        &self,
+        mut spawned: tokio::process::Child,
+        found: watch::Sender<Option<String>>,
+    ) -> Result<Running, StartError> {
+        let pid = spawned.id().unwrap_or_default();
+        let line = match &self.ready {
+            Ready::Line(expression) => Regex::new(expression).ok().map(|regex| (regex, found)),
+            Ready::Path(_) => None,
+        };
+        let mut readers = Vec::new();
+        if let Some(stdout) = spawned.stdout.take() {
+            readers.push(follow(stdout, self.stdout.clone(), line));
+        }
+        if let Some(stderr) = spawned.stderr.take() {
+            readers.push(follow(stderr, self.stderr.clone(), None));
+        }
+        let (kill, killed) = oneshot::channel();
+        let (exit_sender, exit) = watch::channel(None);
+        let supervisor = tokio::spawn(async move {
+            let status = tokio::select! {
+                status = spawned.wait() => status,
+                Ok(()) = killed => {
+                    // Failing means that it is gone already; `wait` tells.
+                    drop(spawned.start_kill());
+                    spawned.wait().await
+                }
+            };
+            // Its last words first: who sees the exit may quote them. A grandchild may hold the pipes open for ever.
+            let words = async {
+                for reader in readers {
+                    drop(reader.await);
+                }
+            };
+            drop(tokio::time::timeout(Duration::from_millis(200), words).await);
+            exit_sender.send_replace(Some(status.unwrap_or_default()));
+        });
+        Ok(Running { pid, exit, kill: Some(kill), supervisor })
+    }
+
+    async fn ready(
+        &self,
+        mut line: watch::Receiver<Option<String>>,
+        exit: &mut watch::Receiver<Option<ExitStatus>>,
+    ) -> Result<String, StartError> {
+        let ready = async {
+            match &self.ready {
+                Ready::Line(_) => match line.wait_for(Option::is_some).await {
+                    Ok(url) => url.clone().unwrap_or_default(),
+                    // Standard output ended without the line: the exit or the deadline tells.
+                    Err(_) => std::future::pending().await,
+                },
+                Ready::Path(path) => probe(&self.listen, path).await,
+            }
+        };
+        tokio::select! {
+            biased;
+            url = ready => Ok(url.trim_end_matches('/').to_owned()),
+            status = exit.wait_for(Option::is_some) => {
+                let how = status.ok().and_then(|status| *status).map_or_else(String::new, |s| s.to_string());
+                Err(StartError::Left { how, words: self.stderr.last_lines(SHOWN_LINES) })
+            }
+        }
+    }
+}
+
+/// Asks until the path answers with 2xx. A stranger gives no other sign, so this is the one place that polls.
+async fn probe(listen: &str, path: &str) -> String {
+    let client = crate::sut::client(PROBE_TIMEOUT);
+    let url = format!("http://{listen}{path}");
+    loop {
+        if let Ok(client) = &client
+            && client.get(&url).send().await.is_ok_and(|answer| answer.status().is_success())
+        {
+            return format!("http://{listen}");
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+async fn left(exit: &mut watch::Receiver<Option<ExitStatus>>, within: Duration) -> bool {
+    tokio::time::timeout(within, exit.wait_for(Option::is_some)).await.is_ok()
+}
+
+/// A call may take what the profile declares for answers, and a little more so that a late answer is seen as late.
+fn http(profile: &Profile) -> Result<Http, StartError> {
+    Ok(Http::new(profile.policies.acknowledge_within.unsigned() + LATE_ANSWER)?)
+}
+
+fn compile(profile: &Profile) -> Result<Templates, StartError> {
+    Templates::compile(profile).map_err(|errors| {
+        let first = errors.into_iter().next();
+        first.map_or(StartError::NotOurs, StartError::Template)
+    })
+}
+
+type Rendered = (Vec<String>, BTreeMap<String, String>);
+
+fn render(templates: &Templates, start: &Start, context: &Value) -> Result<Rendered, StartError> {
+    let command = (0..start.command.len())
+        .map(|i| templates.render(&format!("start.command[{i}]"), context))
+        .collect::<Result<_, _>>()?;
+    let env = start
+        .env
+        .keys()
+        .map(|name| Ok((name.clone(), templates.render(&format!("start.env.{name}"), context)?)))
+        .collect::<Result<_, TemplateError>>()?;
+    Ok((command, env))
+}
+
+fn write_files(
+    templates: &Templates,
+    start: &Start,
+    context: &Value,
+    workdir: &Path,
+) -> Result<(), StartError> {
+    for name in start.files.keys() {
+        let text = templates.render(&format!("start.files.{name}"), context)?;
+        let path = workdir.join(name);
+        let write = || {
+            if let Some(folder) = path.parent() {
+                std::fs::create_dir_all(folder)?;
+            }
+            std::fs::write(&path, &text)
+        };
+        write().map_err(|source| StartError::Write { what: name.clone(), source })?;
+    }
+    Ok(())
+}
+
+fn gateway_facts(door: &Door) -> Value {
+    let mut facts: Map<String, Value> = PLATFORMS
+        .iter()
+        .map(|platform| (platform.id().to_owned(), door.base_url(platform.id()).into()))
+        .collect();
+    facts.insert("origin".into(), door.origin().into());
+    Value::Object(facts)
+}
+
+/// Unlike any other run's: made from the folder's random name, the clock, our process and a counter.
+fn fresh_secret(workdir: &Path) -> String {
+    static COUNTER: AtomicU64 = AtomicU64::new(0);
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
+    let count = COUNTER.fetch_add(1, Ordering::Relaxed);
+    let seed = format!("{}|{now}|{}|{count}", workdir.display(), std::process::id());
+    let digest = hex::encode(Sha256::digest(seed.as_bytes()));
+    format!("tok_{}", digest.get(..40).unwrap_or(&digest))
+}
+
+/// A port below the range from which outgoing connections get theirs, so that none takes it while a relay is away.
+fn free_port() -> Option<u16> {
+    const FIRST: u16 = 15_000;
+    const COUNT: u16 = 17_000;
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let offset = (std::process::id().wrapping_mul(131) % u32::from(COUNT)) as u16;
+    (0..500).find_map(|_| {
+        let step = NEXT.fetch_add(1, Ordering::Relaxed) % COUNT;
+        let port = FIRST + (offset + step) % COUNT;
+        std::net::TcpListener::bind(("127.0.0.1", port)).ok().map(|_| port)
+    })
+}
+
+/// Sends a signal by the shell's own `kill`: safe Rust has no call for anything but SIGKILL.
+async fn signal(target: &str, name: &str) {
+    let script = format!("kill -s {name} -- {target}");
+    // If the target is gone already the shell says so; the caller waits for the exit in either case.
+    drop(Command::new("sh").args(["-c", &script]).stderr(Stdio::null()).status().await);
+}
+
+fn signal_group_blocking(pid: u32) {
+    let script = format!("kill -s KILL -- -{pid}");
+    drop(std::process::Command::new("sh").args(["-c", &script]).stderr(Stdio::null()).status());
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(all(test, unix))]
+mod tests;

@@ -63,11 +63,24 @@ fn mask_word(word: &str) -> String {
     let code = word.chars().all(|c| c.is_ascii_uppercase() || c == '_');
     if word.contains('@') || word.contains("%40") {
         "[address]".to_owned()
+    } else if is_field_path(word, digits) {
+        word.to_owned()
     } else if hex || word.len() >= 20 && digits >= 2 || word.len() >= 40 && !code {
         "[id]".to_owned()
     } else {
         word.to_owned()
     }
+}
+
+/// `Batch.0.properties.contents.0.content_id:` names a field, and no value.
+fn is_field_path(word: &str, digits: usize) -> bool {
+    let part = |part: &str| part.len() <= 30 && !part.is_empty();
+    let plain = |c: char| c.is_ascii_alphabetic() || c.is_ascii_digit() || "._[]".contains(c);
+    let path = word.trim_end_matches([':', ',']);
+    path.matches('.').count() >= 2
+        && digits < 4
+        && path.chars().all(plain)
+        && path.split('.').all(part)
 }
 
 /// Six or more digits, with the signs people write between them, are a phone number, an IP address or an id.
@@ -114,6 +127,11 @@ mod tests {
             ("hash 62a14e44f765419d10fea99367361a72 wrong", "hash [id] wrong"),
             ("User doesn't have permission", "User doesn't have permission"),
             ("Retry in 5 seconds.", "Retry in 5 seconds."),
+            (
+                "Batch.0.properties.contents.0.content_id: Not a valid string",
+                "Batch.0.properties.contents.0.content_id: Not a valid string",
+            ),
+            ("id Cj0KCQ.Cj0KCQiA1234567890123456789.x.y bad", "id [id] bad"),
         ] {
             assert_eq!(masked(message), expected);
         }

@@ -4,4 +4,6 @@ pub mod click;
 pub mod consent;
 pub mod conversion;
 pub mod identity;
+pub mod landing;
+pub mod money;
 pub mod order;

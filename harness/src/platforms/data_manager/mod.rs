@@ -9,6 +9,8 @@ mod replies;
 mod rules;
 mod schema;
 mod tag;
+#[cfg(test)]
+mod tests;
 mod wire;
 
 use std::collections::BTreeSet;
@@ -19,7 +21,12 @@ use self::wire::Route;
 use super::{
     Account, AccountSeed, Accounts, Answer, BrowserCopy, Channel, ClickField, Counted, Entry,
     FailureClass, IdentityRule, Platform, Reading, Rule,
-    google_ads::{self, IdentityRules, findings::Findings, replies as ads_replies},
+    google_ads::{
+        self,
+        findings::Findings,
+        identity::{self, IdentityRules},
+        replies as ads_replies,
+    },
     google_oauth,
 };
 use crate::{
@@ -64,6 +71,10 @@ impl Platform for DataManager {
     }
 
     fn read(&self, request: &Request, now: OffsetDateTime, accounts: &dyn Accounts) -> Reading {
+        // What did not arrive whole says nothing about the relay.
+        if request.incomplete {
+            return other(None, Findings::default());
+        }
         match wire::route(request) {
             Some(Route::Ingest) => ingest(request, now, accounts),
             Some(Route::Tag) => tag::read(request, now, accounts),
@@ -131,7 +142,7 @@ impl Platform for DataManager {
     }
 
     fn identity(&self, person: &Person) -> Vec<IdentityRule> {
-        google_ads::identity(
+        identity::identity(
             person,
             &IdentityRules {
                 email: "GDM-EMAIL",
@@ -144,7 +155,7 @@ impl Platform for DataManager {
     }
 
     fn click_field(&self, name: &str) -> Option<ClickField> {
-        google_ads::click_field(name, "GDM-ADIDS")
+        identity::click_field(name, "GDM-ADIDS")
     }
 }
 
@@ -192,7 +203,7 @@ fn ingest(request: &Request, now: OffsetDateTime, accounts: &dyn Accounts) -> Re
         }
         judged = Some(*index);
         if let Some(event) = wire::events(&body).get(*index) {
-            judge::event(&body, event, item, (*index, position), now, &mut found);
+            judge::event::event(&body, event, item, (*index, position), now, &mut found);
         }
     }
     let broken = found.done(|at| body.pointer(at));

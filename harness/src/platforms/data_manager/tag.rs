@@ -10,7 +10,8 @@ use crate::{
     exchange::{Reply, Request},
     platforms::{
         Account, Accounts, BrowserCopy, Channel, Item, ItemKind, Reading,
-        google_ads::{findings::Findings, judge::is_currency},
+        google_ads::{findings::Findings, judge::rows::action_id},
+        normalise::is_currency,
     },
 };
 
@@ -55,7 +56,8 @@ pub(super) fn write(copy: &BrowserCopy, account: &Account) -> Request {
     Request {
         method: "GET".into(),
         host: HOST.into(),
-        path: format!("/pagead/conversion/{}/", account.field("conversion_id")),
+        // From the key, not from the settings: those of a relay that is configured elsewhere may be any.
+        path: format!("/pagead/conversion/{}/", conversion_id_of(&account.key)),
         query: query.finish(),
         headers: vec![
             ("host".into(), HOST.into()),
@@ -78,9 +80,7 @@ pub(super) fn read(request: &Request, now: OffsetDateTime, accounts: &dyn Accoun
     };
     let label = get("label").unwrap_or_default();
     let target = match account {
-        Some(account) if account.field("label") == label => {
-            account.field("conversion_action").to_owned()
-        }
+        Some(account) if account.field("label") == label => action_id(account).to_owned(),
         _ => {
             found.refuse(
                 "GTAG-SENDTO",

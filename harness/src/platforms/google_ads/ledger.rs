@@ -10,19 +10,19 @@ use crate::platforms::{Counted, Entry, Item, ItemKind};
 
 /// How Google names a conversion: the action, and the order id or else click id and time.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Name {
-    Order { action: String, order: String },
-    Click { action: String, click: String, time: OffsetDateTime },
+pub(super) enum Name<'a> {
+    Order { action: &'a str, order: &'a str },
+    Click { action: &'a str, click: &'a str, time: OffsetDateTime },
 }
 
 /// The name of a row's conversion; `None`: nothing tells it from others.
-pub(super) fn conversion(item: &Item) -> Option<Name> {
-    let action = item.target.clone().unwrap_or_default();
+pub(super) fn conversion(item: &Item) -> Option<Name<'_>> {
+    let action = item.target.as_deref().unwrap_or_default();
     if let Some(order) = &item.key {
-        return Some(Name::Order { action, order: order.clone() });
+        return Some(Name::Order { action, order });
     }
     let click = ["gclid", "gbraid", "wbraid"].iter().find_map(|name| item.ids.get(*name))?;
-    Some(Name::Click { action, click: click.clone(), time: item.time? })
+    Some(Name::Click { action, click, time: item.time? })
 }
 
 /// Why a row is refused in view of what the account has.
@@ -84,7 +84,7 @@ pub(super) fn refusal(item: &Item, past: &[Entry]) -> Option<Refusal> {
 /// their own times.
 pub(super) fn count(entries: &[Entry]) -> Vec<Counted> {
     let mut counted: Vec<Counted> = Vec::new();
-    let mut known: BTreeMap<Name, usize> = BTreeMap::new();
+    let mut known: BTreeMap<Name<'_>, usize> = BTreeMap::new();
     for (index, entry) in entries.iter().enumerate() {
         if entry.item.kind != ItemKind::Purchase || entry.item.test {
             continue;

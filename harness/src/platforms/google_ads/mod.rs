@@ -4,13 +4,17 @@
 //! so there is no browser copy to join with.
 //! See <https://developers.google.com/google-ads/api/docs/conversions/upload-clicks>.
 
+mod errors;
 pub(in crate::platforms) mod findings;
+pub(in crate::platforms) mod identity;
 pub(in crate::platforms) mod judge;
 mod ledger;
 pub(in crate::platforms) mod proto;
 pub(in crate::platforms) mod replies;
 mod rules;
 mod schema;
+#[cfg(test)]
+mod tests;
 pub(in crate::platforms) mod wire;
 
 use serde_json::json;
@@ -23,9 +27,8 @@ use self::{
     wire::{Method, Route},
 };
 use super::{
-    Account, AccountSeed, Accounts, Answer, BrowserCopy, Channel, ClickField, ClickForm, Counted,
-    Entry, FailureClass, IdentifierKind, IdentityRule, Item, ItemKind, Platform, Reading, Rule,
-    google_oauth, normalise,
+    Account, AccountSeed, Accounts, Answer, BrowserCopy, Channel, ClickField, Counted, Entry,
+    FailureClass, IdentityRule, Item, ItemKind, Platform, Reading, Rule, google_oauth,
 };
 use crate::{
     exchange::{Reply, Request},
@@ -85,10 +88,26 @@ impl Platform for GoogleAds {
                 broken: found.done(str::to_owned),
             };
         };
+        if request.incomplete {
+            // What did not arrive whole says nothing about the relay.
+            return Reading {
+                account: Some(route.customer),
+                channel: Channel::Server,
+                items: Vec::new(),
+                broken: Vec::new(),
+            };
+        }
         let body = wire::body(request, route.method);
         let items = wire::items(&body, route.method);
         judge::call(request, &route, &body, accounts, &mut found);
-        judge::rows(&body, route.method, &items, accounts.find(&route.customer), now, &mut found);
+        judge::rows::rows(
+            &body,
+            route.method,
+            &items,
+            accounts.find(&route.customer),
+            now,
+            &mut found,
+        );
         let broken = found.done(|at| body.pointer(at));
         Reading { account: Some(route.customer), channel: Channel::Server, items, broken }
     }
@@ -128,11 +147,11 @@ impl Platform for GoogleAds {
                 call((503, "UNAVAILABLE", "The service is currently unavailable."), None)
             }
             FailureClass::TokenExpired => {
-                call(replies::UNAUTHENTICATED, Some(&replies::token_invalid()))
+                call(errors::UNAUTHENTICATED, Some(&errors::token_invalid()))
             }
             FailureClass::Forbidden => call(
                 (403, "PERMISSION_DENIED", "The caller does not have permission"),
-                Some(&replies::not_permitted()),
+                Some(&errors::not_permitted()),
             ),
             _ => {
                 Some(Call::of(request, reading).map_or_else(refused, |call| call.fail(class, rows)))
@@ -149,9 +168,9 @@ impl Platform for GoogleAds {
     }
 
     fn identity(&self, person: &Person) -> Vec<IdentityRule> {
-        identity(
+        identity::identity(
             person,
-            &IdentityRules {
+            &identity::IdentityRules {
                 email: "GADS-UID-EMAIL",
                 phone: "GADS-UID-PHONE",
                 name: "GADS-UID-NAMES",
@@ -162,7 +181,7 @@ impl Platform for GoogleAds {
     }
 
     fn click_field(&self, name: &str) -> Option<ClickField> {
-        click_field(name, "GADS-CLICKID-VERBATIM")
+        identity::click_field(name, "GADS-CLICKID-VERBATIM")
     }
 }
 
@@ -209,7 +228,7 @@ impl<'a> Call<'a> {
                     }
                     _ => false,
                 };
-                replies::refused_call(v.rule, if wrong_form { "form" } else { "" })
+                errors::refused_call(v.rule, if wrong_form { "form" } else { "" })
             })
             .collect();
         refusals.sort_by_key(|(rank, ..)| *rank);
@@ -282,16 +301,16 @@ impl<'a> Call<'a> {
             .broken
             .iter()
             .filter(|v| v.refused && v.item == Some(index))
-            .map(|v| replies::refused_row(v, canonical(&v.at), row, self.route.method))
+            .map(|v| errors::refused_row(v, canonical(&v.at), row, self.route.method))
             .collect();
         if !broken.is_empty() {
             return broken;
         }
         if self.route.method == Method::Adjustments && item.kind == ItemKind::Other {
-            return vec![replies::not_eligible(at)];
+            return vec![errors::not_eligible(at)];
         }
         ledger::refusal(item, ledger)
-            .map(|refusal| replies::refused_by_past(refusal, at))
+            .map(|refusal| errors::refused_by_past(refusal, at))
             .into_iter()
             .collect()
     }
@@ -300,15 +319,15 @@ impl<'a> Call<'a> {
         let method = self.route.method;
         let hit = |index: usize| rows.contains(&index);
         match class {
-            FailureClass::Transient => self.answer(&[], |_, at| Some(replies::row_transient(at))),
+            FailureClass::Transient => self.answer(&[], |_, at| Some(errors::row_transient(at))),
             FailureClass::Invalid => {
-                self.answer(&[], |_, at| Some(replies::row_invalid(method, at)))
+                self.answer(&[], |_, at| Some(errors::row_invalid(method, at)))
             }
             FailureClass::PartialInvalid => {
-                self.answer(&[], |i, at| hit(i).then(|| replies::row_invalid(method, at)))
+                self.answer(&[], |i, at| hit(i).then(|| errors::row_invalid(method, at)))
             }
             FailureClass::PartialTransient => {
-                self.answer(&[], |i, at| hit(i).then(|| replies::row_transient(at)))
+                self.answer(&[], |i, at| hit(i).then(|| errors::row_transient(at)))
             }
             // Classes about the whole call are answered before.
             _ => refused(replies::nothing_taken(self.request, &self.body)),
@@ -331,64 +350,4 @@ pub(super) fn canonical(at: &str) -> String {
         }
     }
     out
-}
-
-/// Rule ids that one of the two Google APIs has for contact data.
-pub(super) struct IdentityRules {
-    pub(super) email: &'static str,
-    pub(super) phone: &'static str,
-    pub(super) name: &'static str,
-    pub(super) postcode: &'static str,
-    pub(super) country: &'static str,
-}
-
-/// Right values of a person's contact data. What has no normal form (a phone without a country) has no entry.
-pub(super) fn identity(person: &Person, rules: &IdentityRules) -> Vec<IdentityRule> {
-    let contact = &person.contact;
-    let mut out = Vec::new();
-    let mut add = |kind, accepted: Vec<String>, rule| {
-        if !accepted.is_empty() {
-            out.push(IdentityRule { kind, accepted, rule });
-        }
-    };
-    let hashed =
-        |text: Option<String>| text.map(|t| normalise::sha256_hex(&t)).into_iter().collect();
-    let of =
-        |text: &Option<String>, form: fn(&str) -> Option<String>| text.as_deref().and_then(form);
-    add(IdentifierKind::Email, hashed(of(&contact.email, normalise::google::email)), rules.email);
-    let phone =
-        contact.phone.as_deref().and_then(|p| normalise::e164(p, contact.country.as_deref()));
-    add(IdentifierKind::Phone, hashed(phone), rules.phone);
-    add(IdentifierKind::FirstName, names(contact.first_name.as_deref()), rules.name);
-    add(IdentifierKind::LastName, names(contact.last_name.as_deref()), rules.name);
-    let plain = |text: Option<&str>| -> Vec<String> {
-        text.map(str::trim).filter(|t| !t.is_empty()).map(str::to_owned).into_iter().collect()
-    };
-    add(IdentifierKind::Postcode, plain(contact.postcode.as_deref()), rules.postcode);
-    let country = contact.country.as_ref().map(|c| c.to_uppercase());
-    add(IdentifierKind::Country, plain(country.as_deref()), rules.country);
-    out
-}
-
-/// Hashes of a name in the forms that Google's own sources name: as the utility has it first, then without punctuation,
-/// and as the utility had it before August 2026, without any blank.
-fn names(name: Option<&str>) -> Vec<String> {
-    let Some(first) = name.and_then(normalise::google::name) else { return Vec::new() };
-    let bare: String = first.chars().filter(|c| c.is_alphanumeric() || c.is_whitespace()).collect();
-    let joined: String = first.chars().filter(|c| !c.is_whitespace()).collect();
-    let both: String = bare.chars().filter(|c| !c.is_whitespace()).collect();
-    let mut out: Vec<String> = Vec::new();
-    for form in [first.as_str(), bare.trim(), &joined, &both] {
-        let hash = normalise::sha256_hex(form);
-        if !form.is_empty() && !out.contains(&hash) {
-            out.push(hash);
-        }
-    }
-    out
-}
-
-/// Google's three click ids, each in a field of its own name. A row carries one of them: gclid before gbraid before wbraid.
-pub(super) fn click_field(name: &str, rule: &'static str) -> Option<ClickField> {
-    let field = ["gclid", "gbraid", "wbraid"].into_iter().find(|f| *f == name)?;
-    Some(ClickField { field, form: ClickForm::Verbatim, rule })
 }

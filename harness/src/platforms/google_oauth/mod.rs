@@ -7,11 +7,10 @@
 
 mod bearer;
 mod credentials;
-
-use std::collections::BTreeMap;
+mod grants;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use serde_json::{Value, json};
+use serde_json::json;
 use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
 
@@ -68,8 +67,6 @@ static RULES: &[Rule] = &[
     },
 ];
 
-const JWT_GRANT: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
-const AUDIENCE: &str = "https://oauth2.googleapis.com/token";
 const SCOPES: &str =
     "https://www.googleapis.com/auth/adwords https://www.googleapis.com/auth/datamanager";
 
@@ -106,8 +103,11 @@ impl Platform for GoogleOAuth {
 
     fn read(&self, request: &Request, now: OffsetDateTime, accounts: &dyn Accounts) -> Reading {
         let mut found = Findings::default();
-        let account = if is_token_path(request) {
-            judge(request, now, accounts, &mut found)
+        let account = if request.incomplete {
+            // What did not arrive whole says nothing about the relay.
+            None
+        } else if grants::is_token_path(request) {
+            grants::judge(request, now, accounts, &mut found)
         } else {
             found.refuse("GOAUTH-URL", None, "", "no token endpoint here");
             None
@@ -185,97 +185,6 @@ impl Platform for GoogleOAuth {
     }
 }
 
-fn is_token_path(request: &Request) -> bool {
-    const PATHS: &[&str] = &["/token", "/o/oauth2/token", "/oauth2/v4/token"];
-    request.method == "POST" && PATHS.contains(&request.path.as_str())
-}
-
-/// The parameters: a form, or an object of texts, which the endpoint takes as well.
-fn parameters(request: &Request) -> BTreeMap<String, String> {
-    if let Some(Value::Object(members)) = request.json() {
-        return members
-            .into_iter()
-            .filter_map(|(name, value)| Some((name, value.as_str()?.to_owned())))
-            .collect();
-    }
-    url::form_urlencoded::parse(request.body.as_bytes()).into_owned().collect()
-}
-
-/// Judges the request; the account is the refresh token, even where it is refused.
-fn judge(
-    request: &Request,
-    now: OffsetDateTime,
-    accounts: &dyn Accounts,
-    found: &mut Findings,
-) -> Option<String> {
-    let sent = parameters(request);
-    let get = |name: &str| sent.get(name).map(String::as_str).filter(|v| !v.is_empty());
-    match get("grant_type") {
-        Some("refresh_token") => {
-            let Some(refresh) = get("refresh_token") else {
-                found.refuse("GOAUTH-REFRESH", None, "/grant_type", "refresh_token is missing");
-                return None;
-            };
-            let account = accounts.find(refresh);
-            if account.is_none() {
-                found.refuse(
-                    "GOAUTH-REFRESH",
-                    None,
-                    "/refresh_token",
-                    "nobody has this refresh token",
-                );
-            }
-            for name in ["client_id", "client_secret"] {
-                if account.is_some_and(|a| get(name) != Some(a.field(name))) {
-                    found.refuse(
-                        "GOAUTH-REFRESH",
-                        None,
-                        format!("/{name}"),
-                        format!("{name} is not that of the refresh token"),
-                    );
-                }
-            }
-            Some(refresh.to_owned())
-        }
-        Some(JWT_GRANT) => {
-            let claims = get("assertion").and_then(bearer::claims);
-            let wrong = match &claims {
-                None => Some("it is no RS256 token"),
-                Some(claims) => bearer::wrong(claims, AUDIENCE, now),
-            };
-            if let Some(why) = wrong {
-                found.refuse(
-                    "GOAUTH-JWT",
-                    None,
-                    "/assertion",
-                    format!("the assertion cannot be used: {why}"),
-                );
-            }
-            let issuer = claims.as_ref()?.get("iss")?.as_str()?;
-            let key = credentials::shop_of(issuer)
-                .and_then(|shop| credentials(shop).remove("refresh_token"))
-                .filter(|key| accounts.find(key).is_some());
-            if key.is_none() {
-                found.refuse("GOAUTH-JWT", None, "/assertion", "nobody has this service account");
-            }
-            key
-        }
-        Some(_) => {
-            found.refuse(
-                "GOAUTH-ERRORS",
-                None,
-                "/grant_type",
-                "the endpoint does not know this grant_type",
-            );
-            None
-        }
-        None => {
-            found.refuse("GOAUTH-REFRESH", None, "/grant_type", "grant_type is missing");
-            None
-        }
-    }
-}
-
 fn token(request: &Request) -> Reply {
     let mut hash = Sha256::new();
     for (name, value) in &request.headers {
@@ -284,7 +193,7 @@ fn token(request: &Request) -> Reply {
     }
     hash.update(&request.body);
     let digest = hash.finalize();
-    let scope = parameters(request).remove("scope").unwrap_or_else(|| SCOPES.to_owned());
+    let scope = grants::parameters(request).remove("scope").unwrap_or_else(|| SCOPES.to_owned());
     Reply::json(
         200,
         &json!({
@@ -308,9 +217,13 @@ fn expired() -> Reply {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use proptest::prelude::*;
+    use serde_json::Value;
     use time::macros::datetime;
 
-    use super::*;
+    use super::{
+        grants::{AUDIENCE, JWT_GRANT},
+        *,
+    };
 
     struct One(Account);
 

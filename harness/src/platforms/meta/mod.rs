@@ -220,3 +220,6 @@ fn took_all(reply: Reply, reading: &Reading) -> Answer {
 fn took_none(reply: Reply) -> Answer {
     Answer { reply, accepted: Vec::new() }
 }
+
+#[cfg(test)]
+mod tests;

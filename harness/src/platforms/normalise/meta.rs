@@ -3,7 +3,8 @@
 //! <https://developers.facebook.com/documentation/ads-commerce/conversions-api/parameters/customer-information-parameters>
 
 use super::{
-    bounded, country_code, distinct, e164, lower_trim, phone::digits_of, plain_email, us_state_code,
+    bounded, ca_province_code, country_code, distinct, e164, lower_trim, phone::digits_of,
+    plain_email, us_state_code,
 };
 
 /// Trimmed and lower case; dots and `+tag` stay (META-EMAIL-HASH).
@@ -22,15 +23,20 @@ pub fn phone(raw: &str, country: Option<&str>) -> Vec<String> {
     if (7..=15).contains(&significant.len()) { vec![significant.to_owned()] } else { Vec::new() }
 }
 
-/// Lower case without punctuation (META-NAME-HASH). Nothing is said about inner blanks: kept or not, both are fine;
-/// the SDKs keep punctuation.
+/// Punctuation beyond ASCII that names are typed with.
+const TYPOGRAPHIC: &[char] =
+    &['’', '‘', 'ʼ', '´', '“', '”', '«', '»', '‐', '‑', '–', '—', '…', '·'];
+
+/// Lower case without punctuation (META-NAME-HASH). Nothing is said about inner blanks and typographic signs: kept
+/// or not, both are fine; the SDKs keep all punctuation.
 pub fn name(raw: &str) -> Vec<String> {
     let Some(raw) = bounded(raw) else { return Vec::new() };
     let typed = lower_trim(raw);
     let bare: String = typed.chars().filter(|c| !c.is_ascii_punctuation()).collect();
     let joined: String = bare.split_whitespace().collect();
     let spaced = bare.split_whitespace().collect::<Vec<_>>().join(" ");
-    distinct([joined, typed, spaced])
+    let plain = joined.chars().filter(|c| !TYPOGRAPHIC.contains(c)).collect();
+    distinct([joined, typed, spaced, plain])
 }
 
 /// Lower case without blanks and punctuation (META-CITY-HASH); accents kept, or dropped as the builder does.
@@ -42,21 +48,29 @@ pub fn city(raw: &str) -> Vec<String> {
     let sdk: String =
         typed.chars().filter(|c| !c.is_ascii_digit() && !".-()".contains(*c)).collect();
     let letters: String = bare.chars().filter(|c| !c.is_ascii_digit()).collect();
-    distinct([bare, latin, sdk, letters])
+    let plain = bare.chars().filter(|c| !TYPOGRAPHIC.contains(c)).collect();
+    distinct([bare, latin, sdk, letters, plain])
 }
 
-/// USA: two-letter code; elsewhere lower case without blanks and punctuation (META-STATE-HASH).
+/// USA: two-letter code; elsewhere lower case without blanks and punctuation (META-STATE-HASH). The builder also
+/// maps Canadian provinces, and cuts any other name to its first two letters. Of an ISO 3166-2 code (`US-CA`) the
+/// part behind the country is fine too.
 pub fn region(raw: &str, country: Option<&str>) -> Vec<String> {
     let Some(raw) = bounded(raw) else { return Vec::new() };
     let typed: String = lower_trim(raw).split_whitespace().collect();
     let bare: String = typed.chars().filter(|c| !c.is_ascii_punctuation()).collect();
-    let in_usa = country
-        .is_none_or(|code| code.trim().is_empty() || country_code(code).as_deref() == Some("us"));
-    let code = if in_usa { us_state_code(raw).unwrap_or_default() } else { "" };
-    // The builder maps Canadian provinces it knows and cuts every other name to two letters.
-    let province = if bare == "ontario" { "on" } else { "" };
-    let cut: String = bare.chars().filter(char::is_ascii_alphabetic).take(2).collect();
-    distinct([code.to_owned(), bare, province.to_owned(), cut])
+    let home = country.map(str::trim).filter(|code| !code.is_empty()).map(country_code);
+    let lies_in = |code: &str| home.as_ref().is_none_or(|home| home.as_deref() == Some(code));
+    if let Some(state) = us_state_code(raw).filter(|_| lies_in("us")) {
+        return distinct([state.to_owned(), bare]);
+    }
+    let province = ca_province_code(raw).filter(|_| lies_in("ca"));
+    let cut = bare.chars().filter(char::is_ascii_alphabetic).take(2).collect();
+    let subdivision = match typed.split_once('-') {
+        Some((land, rest)) if land.len() == 2 && rest.len() <= 3 => rest.to_owned(),
+        _ => String::new(),
+    };
+    distinct([bare, province.map_or(cut, str::to_owned), subdivision])
 }
 
 /// Lower case without blank and dash; USA: the first five digits (META-ZIP-HASH). The SDKs cut at the first dash
@@ -106,6 +120,9 @@ mod tests {
     fn states_are_codes_in_the_usa_only() {
         assert_eq!(region("California", Some("US")).first().map(String::as_str), Some("ca"));
         assert_eq!(region("Georgia", Some("GE")).first().map(String::as_str), Some("georgia"));
+        assert_eq!(region("Quebec", Some("CA")), ["quebec", "qc"]);
+        assert_eq!(region("New York", None), ["ny", "newyork"]);
+        assert_eq!(region("DE-BY", Some("DE")), ["deby", "de", "by"]);
         assert_eq!(region("Bayern", None).first().map(String::as_str), Some("bayern"));
     }
 

@@ -37,6 +37,14 @@ const US_STATES: &[(&str, &str)] = &[
     ("va", "virginia"), ("wa", "washington"), ("wv", "west virginia"), ("wi", "wisconsin"), ("wy", "wyoming"),
 ];
 
+/// Provinces and territories of Canada: code and English name, in lower case.
+#[rustfmt::skip]
+const CA_PROVINCES: &[(&str, &str)] = &[
+    ("ab", "alberta"), ("bc", "british columbia"), ("mb", "manitoba"), ("nb", "new brunswick"),
+    ("nl", "newfoundland and labrador"), ("ns", "nova scotia"), ("nt", "northwest territories"), ("nu", "nunavut"),
+    ("on", "ontario"), ("pe", "prince edward island"), ("qc", "quebec"), ("sk", "saskatchewan"), ("yt", "yukon"),
+];
+
 /// ISO 3166-1 alpha-2 code in lower case, from a code or an English name; `None` if it is none that we know.
 /// Any two letters pass as a code, but for `UK`, which is not one.
 pub fn country_code(text: &str) -> Option<String> {
@@ -54,9 +62,18 @@ pub fn country_code(text: &str) -> Option<String> {
 
 /// Two-letter code in lower case, from the code or the name of a state of the USA.
 pub fn us_state_code(text: &str) -> Option<&'static str> {
+    code_in(US_STATES, text)
+}
+
+/// Two-letter code in lower case, from the code or the English name of a Canadian province.
+pub fn ca_province_code(text: &str) -> Option<&'static str> {
+    code_in(CA_PROVINCES, text)
+}
+
+fn code_in(table: &[(&'static str, &str)], text: &str) -> Option<&'static str> {
     let name: String =
         lower_trim(text).chars().filter(|c| c.is_ascii_alphabetic() || *c == ' ').collect();
-    US_STATES.iter().find(|(code, long)| name == *code || name == *long).map(|(code, _)| *code)
+    table.iter().find(|(code, long)| name == *code || name == *long).map(|(code, _)| *code)
 }
 
 #[cfg(test)]

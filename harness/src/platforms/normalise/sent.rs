@@ -133,6 +133,11 @@ impl Findings {
         }
     }
 
+    /// True if nothing that is found from now on could change what is known.
+    pub(crate) fn is_full(&self) -> bool {
+        self.broken.len() >= MOST_VIOLATIONS && self.broken.iter().any(|old| old.refused)
+    }
+
     /// All of them, in the order in which the platform would notice.
     pub(crate) fn into_broken(self) -> Vec<Violation> {
         self.broken

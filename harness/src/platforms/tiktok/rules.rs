@@ -43,6 +43,9 @@ pub(super) fn judge(
         for (index, entry) in
             wire::events(body).into_iter().flatten().take(wire::MOST_EVENTS).enumerate()
         {
+            if findings.is_full() {
+                break;
+            }
             event::judge(index, entry, body, now, &mut findings);
         }
     }
@@ -71,14 +74,14 @@ pub(super) const RULES: &[Rule] = &[
     rule("TIKTOK-SOURCE-REQUIRED", Must, "`event_source` and `event_source_id` stand at the top and name a source of ours", TEMPLATE, &[]),
     rule("TIKTOK-ONE-SOURCE-PER-REQUEST", Must, "no event names a pixel of its own: two pixels need two requests", TEMPLATE, &[]),
     rule("TIKTOK-BATCH-MAX", Must, "a request holds 1 to 1000 events", BATCH, &["REL-03"]),
-    rule("TIKTOK-TEST-CODE-LEAK", Must, "`test_event_code` is not in live traffic", TEMPLATE, &["OPS-05"]),
-    rule("TIKTOK-EVENT-CASE", Must, "the event has a name, and standard names are spelt as listed", TEMPLATE, &[]),
-    rule("TIKTOK-DEDUP-KEY", Must, "a purchase carries an `event_id`, the same as the pixel's", DEDUP, &["DED-01"]),
-    rule("TIKTOK-TIME-SECONDS", Must, "`event_time` is a whole number of Unix seconds", TEMPLATE, &[]),
-    rule("TIKTOK-AGE", Should, "web events are at most 7 days old, offline events 28", BATCH, &["PAY-11"]),
-    rule("TIKTOK-PAGE-URL", Should, "web events carry `page.url`", TEMPLATE, &["PAY-14"]),
+    rule("TIKTOK-TEST-CODE-LEAK", Must, "`test_event_code` is not in live traffic", TEMPLATE, &["PAY-13"]),
+    rule("TIKTOK-EVENT-CASE", Must, "the event has a name, and standard names are spelt as listed", TEMPLATE, &["DED-03"]),
+    rule("TIKTOK-DEDUP-KEY", Must, "a purchase carries an `event_id`, the same as the pixel's", DEDUP, &["DED-01", "DED-02"]),
+    rule("TIKTOK-TIME-SECONDS", Must, "`event_time` is a whole number of Unix seconds", TEMPLATE, &["PAY-09"]),
+    rule("TIKTOK-AGE", Should, "web events are at most 7 days old, offline events 28", BATCH, &["PAY-10"]),
+    rule("TIKTOK-PAGE-URL", Should, "web events carry `page.url`", TEMPLATE, &[]),
     rule("TIKTOK-CONTENT-ID-STRING", Must, "`content_id` is a JSON string", RUDDER, &["PAY-19"]),
-    rule("TIKTOK-VALUE-NUMBER", Must, "`value`, `price` and `quantity` are JSON numbers", TEMPLATE, &[]),
+    rule("TIKTOK-VALUE-NUMBER", Must, "`value`, `price` and `quantity` are JSON numbers", TEMPLATE, &["PAY-03"]),
     rule("TIKTOK-CURRENCY", Must, "`value` comes with an ISO 4217 currency in upper case", SEGMENT, &["PAY-05"]),
     rule("TIKTOK-EMAIL-HASH", Must, "`email` is the hash of the address, trimmed and in lower case; dots and tags stay", TEMPLATE, &["PRV-05"]),
     rule("TIKTOK-PHONE-HASH", Must, "`phone` is the hash of the E.164 number with its `+`", TEMPLATE, &["PRV-06"]),
@@ -91,6 +94,6 @@ pub(super) const RULES: &[Rule] = &[
     rule("TIKTOK-TTCLID", Must, "`ttclid` is the landing's, unaltered and not hashed", TEMPLATE, &["STI-01"]),
     rule("TIKTOK-TTP", Should, "`ttp` is the cookie `_ttp`, unaltered and not hashed", TEMPLATE, &["STI-06"]),
     rule("TIKTOK-V1-CALLBACK", Must, "the click id is `user.ttclid`; `callback` belongs to Events API 1.0", SDK, &["STI-09"]),
-    rule("TIKTOK-LDU", Must, "`limited_data_use` is true or false", SEGMENT, &["CON-09"]),
-    rule("TIKTOK-LDU-NAME", Should, "the field for limited data use is spelt `limited_data_use`", SEGMENT, &["CON-09"]),
+    rule("TIKTOK-LDU", Must, "`limited_data_use` is true or false", SEGMENT, &["CON-12"]),
+    rule("TIKTOK-LDU-NAME", Should, "the field for limited data use is spelt `limited_data_use`", SEGMENT, &["CON-12"]),
 ];

@@ -33,7 +33,9 @@ fn refused(count: usize, answer: &Answer, error: &Map<String, Value>) -> Vec<Out
     let trace_id = request_id(error);
     let name = text(error, "status").unwrap_or_default();
     let info = google::details(error).find_map(|detail| text(detail, "reason")).unwrap_or_default();
-    let reason = format!("{} {}{}", reason::name(&name), reason::name(&info), message(error));
+    let detail = if info.is_empty() || info == name { "" } else { info.as_str() };
+    let kind = format!("{} {}", reason::name(&name), reason::name(detail));
+    let reason = format!("{}{}", kind.trim_end(), message(error));
 
     let violations: Vec<Violation> = google::details(error)
         .flat_map(|detail| google::list(detail, "fieldViolations"))

@@ -4,11 +4,10 @@ use serde_json::Value;
 use time::{Duration, OffsetDateTime, format_description::well_known::Rfc3339};
 
 use super::{
-    super::super::normalise::{
-        is_currency,
-        sent::{Findings, decimal, excerpt, field, text, text_field, unix_seconds, whole},
+    super::super::normalise::sent::{
+        Findings, excerpt, field, text, text_field, unix_seconds, whole,
     },
-    person,
+    custom, person,
 };
 
 /// Names with a meaning; any other is a custom event.
@@ -98,7 +97,7 @@ pub(super) fn judge(index: usize, event: &Value, now: OffsetDateTime, findings: 
     judge_time(item, &at("event_time"), event, now, findings);
     person::judge(index, event, now, findings);
     judge_page(item, &at, event, findings);
-    judge_money(item, &at, &name, event, findings);
+    custom::judge(item, &at, &name, event, findings);
     judge_options(item, &at, event, findings);
     if field(event, "event_id").and_then(text).is_none() {
         findings.note(
@@ -226,111 +225,9 @@ fn judge_url(item: Option<usize>, at: String, url: &str, is_page: bool, findings
             format!("no page of a shopper: {}", excerpt(url)),
         );
     }
-    if holds_address(url) {
+    if custom::holds_address(url) {
         findings.note("META-PII-IN-CUSTOM", item, at, "the URL holds an e-mail address");
     }
-}
-
-/// True if there is an e-mail address in the text, plain or percent-encoded.
-fn holds_address(text: &str) -> bool {
-    let text = text.replace("%40", "@");
-    let is_local = |c: char| c.is_alphanumeric() || "._%+-".contains(c);
-    text.match_indices('@').any(|(at, _)| {
-        let before = text.get(..at).and_then(|part| part.chars().next_back()).is_some_and(is_local);
-        let domain: String = text
-            .get(at + 1..)
-            .unwrap_or_default()
-            .chars()
-            .take_while(|c| c.is_alphanumeric() || ".-".contains(*c))
-            .collect();
-        before
-            && domain.trim_end_matches('.').split('.').filter(|label| !label.is_empty()).count()
-                >= 2
-    }) && !is_userinfo_only(&text)
-}
-
-/// `https://user@host/` has an at sign that is no address.
-fn is_userinfo_only(text: &str) -> bool {
-    let Some((_, rest)) = text.split_once("://") else { return false };
-    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    authority.matches('@').count() == text.matches('@').count()
-}
-
-fn judge_money(
-    item: Option<usize>,
-    at: &dyn Fn(&str) -> String,
-    name: &str,
-    event: &Value,
-    findings: &mut Findings,
-) {
-    let nothing = Value::Null;
-    let custom = event.get("custom_data").unwrap_or(&nothing);
-    let value = field(custom, "value");
-    let currency = text_field(custom, "currency");
-    let is_purchase = name == "Purchase";
-    match value {
-        None if is_purchase => {
-            findings.refuse(
-                "META-PURCHASE-VALUE",
-                item,
-                at("custom_data/value"),
-                "a purchase has a value",
-            );
-        }
-        Some(sent) if is_purchase && decimal(sent).is_none() => {
-            let message = format!("{} is no number", excerpt(&sent.to_string()));
-            findings.refuse("META-PURCHASE-VALUE", item, at("custom_data/value"), message);
-        }
-        _ => {}
-    }
-    match &currency {
-        None if is_purchase => {
-            findings.refuse(
-                "META-PURCHASE-CURRENCY",
-                item,
-                at("custom_data/currency"),
-                "a purchase has a currency",
-            );
-        }
-        None if value.is_some() => {
-            findings.note(
-                "META-VALUE-NEEDS-CURRENCY",
-                item,
-                at("custom_data/currency"),
-                "a value without currency",
-            );
-        }
-        Some(code) if !is_currency(&code.to_uppercase()) => {
-            let message = format!("`{}` is no ISO 4217 code", excerpt(code));
-            findings.note("META-CURRENCY-ISO", item, at("custom_data/currency"), message);
-        }
-        _ => {}
-    }
-    judge_contents(item, at, custom, findings);
-    for (key, sent) in custom.as_object().into_iter().flatten() {
-        if sent.as_str().is_some_and(holds_address) {
-            let at = at(&format!("custom_data/{}", key.replace('~', "~0").replace('/', "~1")));
-            findings.note("META-PII-IN-CUSTOM", item, at, "the value holds an e-mail address");
-        }
-    }
-}
-
-fn judge_contents(
-    item: Option<usize>,
-    at: &dyn Fn(&str) -> String,
-    custom: &Value,
-    findings: &mut Findings,
-) {
-    let Some(contents) = custom.get("contents").filter(|sent| !sent.is_null()) else { return };
-    let has_id = |entry: &Value| field(entry, "id").and_then(text).is_some();
-    let message = match contents.as_array() {
-        None => "`contents` is not a list",
-        Some(entries) if !entries.iter().all(has_id) => {
-            "an entry of `contents` is no object with an `id`"
-        }
-        Some(_) => return,
-    };
-    findings.refuse("META-CONTENTS-LIST", item, at("custom_data/contents"), message);
 }
 
 fn judge_options(
@@ -387,25 +284,4 @@ fn judge_options(
 pub(in crate::platforms::meta) fn is_limited(event: &Value) -> bool {
     let options = event.get("data_processing_options").and_then(Value::as_array);
     options.is_some_and(|all| all.iter().any(|option| option == "LDU"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn addresses_are_found_in_texts_and_urls() {
-        for text in [
-            "a@b.example",
-            "https://x.example/?email=jane%40example.com",
-            "note: jane@example.com.",
-        ] {
-            assert!(holds_address(text), "{text}");
-        }
-        for text in
-            ["", "@", "a@b", "https://user@shop.example/", "size @ 10.5", "https://x.example/@name"]
-        {
-            assert!(!holds_address(text), "{text}");
-        }
-    }
 }

@@ -1,0 +1,432 @@
+//! Reading and checking a profile. Every mistake is reported with its place and what would be right.
+
+use std::{
+    collections::BTreeSet,
+    fmt,
+    path::{Component, Path, PathBuf},
+};
+
+use serde_json_path::JsonPath;
+
+use super::{
+    profile::{Profile, Ready, Shops},
+    template::Templates,
+};
+use crate::{
+    inputs,
+    platforms::PLATFORMS,
+    scenario::{Capability, LogState},
+};
+
+/// Longest profile that is read.
+const LIMIT: u64 = 256 * 1024;
+
+/// A profile that cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("{}: {kind}", path.display())]
+pub struct ProfileError {
+    /// The file.
+    pub path: PathBuf,
+    /// Why.
+    #[source]
+    pub kind: ProfileErrorKind,
+}
+
+/// What is wrong with a profile.
+#[derive(Debug, thiserror::Error)]
+pub enum ProfileErrorKind {
+    /// The file cannot be read.
+    #[error("cannot be read: {0}")]
+    Read(#[from] std::io::Error),
+    /// It is longer than any profile.
+    #[error("longer than {} KiB", LIMIT / 1024)]
+    TooLong,
+    /// It is no YAML, or has another shape.
+    #[error("{0}")]
+    Shape(Place),
+    /// It reads well, but does not hold together.
+    #[error("{}", list(.0))]
+    Rules(Vec<Problem>),
+}
+
+/// A mistake with its place in the text.
+#[derive(Debug)]
+pub struct Place {
+    /// Line, from 1; 0 if unknown.
+    pub line: u64,
+    /// Column, from 1.
+    pub column: u64,
+    /// What is wrong.
+    pub message: String,
+    /// The line itself.
+    pub text: String,
+    /// What would be right, if that can be guessed.
+    pub hint: Option<String>,
+}
+
+impl std::error::Error for Place {}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.line > 0 {
+            let indent = usize::try_from(self.column.saturating_sub(1)).unwrap_or(0).min(200);
+            write!(f, "line {}, column {}: {}\n", self.line, self.column, self.message)?;
+            write!(f, "  | {}\n  | {}^", self.text, " ".repeat(indent))?;
+        } else {
+            f.write_str(&self.message)?;
+        }
+        match &self.hint {
+            Some(hint) => write!(f, "\nhint: {hint}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A rule that the profile breaks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// Field: `send.formats`.
+    pub field: String,
+    /// What is wrong and what would be right.
+    pub message: String,
+}
+
+fn list(problems: &[Problem]) -> String {
+    let lines: Vec<String> =
+        problems.iter().map(|p| format!("  {}: {}", p.field, p.message)).collect();
+    format!("does not hold together:\n{}", lines.join("\n"))
+}
+
+/// Reads, checks and returns a profile.
+pub fn load(path: &Path) -> Result<Profile, ProfileError> {
+    let fail = |kind| ProfileError { path: path.to_owned(), kind };
+    let size = std::fs::metadata(path).map_err(|error| fail(error.into()))?.len();
+    if size > LIMIT {
+        return Err(fail(ProfileErrorKind::TooLong));
+    }
+    let text = std::fs::read_to_string(path).map_err(|error| fail(error.into()))?;
+    parse(&text).map_err(fail)
+}
+
+/// The same from text.
+pub fn parse(text: &str) -> Result<Profile, ProfileErrorKind> {
+    let options = serde_saphyr::options! { with_snippet: false };
+    let profile: Profile = serde_saphyr::from_str_with_options(text, options)
+        .map_err(|error| ProfileErrorKind::Shape(place(text, &error)))?;
+    let problems = check(&profile);
+    if problems.is_empty() { Ok(profile) } else { Err(ProfileErrorKind::Rules(problems)) }
+}
+
+fn place(text: &str, error: &serde_saphyr::Error) -> Place {
+    let (mut line, mut column) = (0, 0);
+    if let Some(location) = error.location() {
+        (line, column) = (location.line(), location.column());
+    }
+    let index = usize::try_from(line.saturating_sub(1)).unwrap_or(usize::MAX);
+    let (message, hint) = match error.without_snippet() {
+        serde_saphyr::Error::SerdeUnknownField { field, expected, .. } => {
+            (format!("unknown field `{field}`"), Some(known(field, expected)))
+        }
+        serde_saphyr::Error::SerdeUnknownVariant { variant, expected, .. } => {
+            (format!("unknown value `{variant}`"), Some(known(variant, expected)))
+        }
+        serde_saphyr::Error::SerdeMissingField { field, .. } => {
+            (format!("the field `{field}` is missing"), None)
+        }
+        other => (other.to_string(), None),
+    };
+    let text = text.lines().nth(index).unwrap_or_default().chars().take(200).collect();
+    Place { line, column, message, text, hint }
+}
+
+fn known(given: &str, expected: &[&str]) -> String {
+    let nearest = expected
+        .iter()
+        .map(|name| (distance(given, name), name))
+        .min()
+        .filter(|(distance, name)| *distance <= name.len().max(3) / 3);
+    match nearest {
+        Some((_, name)) => format!("did you mean `{name}`? Known: {}", expected.join(", ")),
+        None => format!("known: {}", expected.join(", ")),
+    }
+}
+
+/// Edit distance; both texts are short.
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().take(64).collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.chars().take(64).enumerate() {
+        let mut diagonal = i;
+        let mut left = i + 1;
+        for (y, cell) in b.iter().zip(row.iter_mut().skip(1)) {
+            let above = *cell;
+            *cell = (diagonal + usize::from(x != *y)).min(above + 1).min(left + 1);
+            diagonal = above;
+            left = *cell;
+        }
+        if let Some(first) = row.first_mut() {
+            *first = i + 1;
+        }
+    }
+    row.last().copied().unwrap_or(0)
+}
+
+/// Everything that does not hold together.
+fn check(profile: &Profile) -> Vec<Problem> {
+    let mut problems = Problems(Vec::new());
+    if let Err(errors) = Templates::compile(profile) {
+        for error in errors {
+            problems.add(&error.field, error.message);
+        }
+    }
+    names(profile, &mut problems);
+    start(profile, &mut problems);
+    expressions(profile, &mut problems);
+    capabilities(profile, &mut problems);
+    problems.0
+}
+
+struct Problems(Vec<Problem>);
+
+impl Problems {
+    fn add(&mut self, field: &str, message: impl Into<String>) {
+        self.0.push(Problem { field: field.to_owned(), message: message.into() });
+    }
+}
+
+fn names(profile: &Profile, problems: &mut Problems) {
+    let platforms: Vec<&str> =
+        PLATFORMS.iter().filter(|p| p.counts_orders()).map(|p| p.id()).collect();
+    if profile.platforms.is_empty() {
+        problems.add("platforms", format!("names none; known: {}", platforms.join(", ")));
+    }
+    let mut seen = BTreeSet::new();
+    for id in &profile.platforms {
+        if !platforms.contains(&id.as_str()) {
+            problems.add("platforms", format!("no platform `{id}`; {}", known(id, &platforms)));
+        }
+        if !seen.insert(id) {
+            problems.add("platforms", format!("`{id}` is named twice"));
+        }
+    }
+    let formats: Vec<&str> = inputs::FORMATS.iter().map(|format| format.id()).collect();
+    if profile.send.formats.is_empty() {
+        problems.add("send.formats", format!("names none; known: {}", formats.join(", ")));
+    }
+    for id in &profile.send.formats {
+        if !formats.contains(&id.as_str()) {
+            problems
+                .add("send.formats", format!("no input format `{id}`; {}", known(id, &formats)));
+        } else if !profile.send.webhooks.contains_key(id) {
+            problems.add("send.webhooks", format!("says not where `{id}` goes"));
+        }
+    }
+    for id in profile.send.webhooks.keys() {
+        if !profile.send.formats.contains(id) {
+            problems.add("send.webhooks", format!("`{id}` is not among send.formats"));
+        }
+    }
+    if let Shops::Fixed(shops) = &profile.shops {
+        let (mut ids, mut domains) = (BTreeSet::new(), BTreeSet::new());
+        if shops.is_empty() {
+            problems.add("shops.fixed", "names no shop");
+        }
+        for shop in shops {
+            if !ids.insert(&shop.id) || !domains.insert(&shop.domain) {
+                problems.add("shops.fixed", format!("`{}` is there twice", shop.id));
+            }
+            for platform in shop.accounts.keys() {
+                if !PLATFORMS.iter().any(|known| known.id() == platform) {
+                    problems.add("shops.fixed", format!("no platform `{platform}`"));
+                }
+            }
+        }
+    }
+}
+
+fn start(profile: &Profile, problems: &mut Problems) {
+    let Some(start) = &profile.start else { return };
+    if start.command.is_empty() {
+        problems.add("start.command", "names no program");
+    }
+    for name in start.files.keys() {
+        let plain = Path::new(name).components().all(|c| matches!(c, Component::Normal(_)));
+        if name.is_empty() || !plain {
+            problems
+                .add("start.files", format!("`{name}` has to be a path inside the work folder"));
+        }
+    }
+    match &start.ready {
+        Ready::Line(expression) => match regex::Regex::new(expression) {
+            Ok(regex) if regex.captures_len() < 2 => {
+                problems.add("start.ready.line", "needs a group that holds the base URL");
+            }
+            Ok(_) => {}
+            Err(error) => problems.add("start.ready.line", error.to_string()),
+        },
+        Ready::Path(path) if !path.starts_with('/') => {
+            problems.add("start.ready.path", "has to begin with `/`");
+        }
+        Ready::Path(_) => {
+            let text = [start.command.join(" ")].into_iter().chain(start.env.values().cloned());
+            let texts: Vec<String> = text.chain(start.files.values().cloned()).collect();
+            if !texts.iter().any(|text| text.contains("port") || text.contains("listen")) {
+                problems.add(
+                    "start.ready.path",
+                    "cannot be asked: hand `{{ port }}` or `{{ listen }}` to the relay",
+                );
+            }
+        }
+    }
+}
+
+fn expressions(profile: &Profile, problems: &mut Problems) {
+    let Some(log) = &profile.read.deliveries else { return };
+    let required = [
+        ("entries", Some(&log.entries)),
+        ("id", Some(&log.id)),
+        ("order", Some(&log.order)),
+        ("platform", Some(&log.platform)),
+        ("state", Some(&log.state)),
+        ("reason", log.reason.as_ref()),
+        ("attempts", log.attempts.as_ref()),
+        ("attempt_status", log.attempt_status.as_ref()),
+        ("attempt_trace", log.attempt_trace.as_ref()),
+        ("attempt_outcome", log.attempt_outcome.as_ref()),
+    ];
+    for (name, path) in required {
+        if let Some(Err(error)) = path.map(|path| JsonPath::parse(path)) {
+            problems.add(&format!("read.deliveries.{name}"), error.to_string());
+        }
+    }
+    if log.states.is_empty() {
+        problems.add("read.deliveries.states", "maps no state of the relay's to a common word");
+    }
+}
+
+/// A capability that is declared needs the means to use it.
+fn capabilities(profile: &Profile, problems: &mut Problems) {
+    let send = &profile.send;
+    let read = &profile.read;
+    let dead = read
+        .deliveries
+        .as_ref()
+        .is_some_and(|log| log.states.values().any(|state| *state == LogState::Dead));
+    for capability in &profile.capabilities {
+        let (there, needs) = match capability {
+            Capability::DeliveryLog => (read.deliveries.is_some(), "read.deliveries"),
+            Capability::DeadLetters => (dead, "read.deliveries with a state that maps to `dead`"),
+            Capability::Replay => {
+                (send.replay.is_some() && dead, "send.replay and a log to find ids in")
+            }
+            Capability::Credentials => (send.credentials.is_some(), "send.credentials"),
+            Capability::Health => (read.health.is_some(), "read.health"),
+            Capability::Erasure => (
+                send.erase.is_some() || send.webhooks.contains_key("shopify"),
+                "send.erase, or the shopify format with its erasure webhook",
+            ),
+            Capability::Export => (read.export.is_some(), "read.export"),
+            Capability::Restart | Capability::Settings => (profile.start.is_some(), "start"),
+            Capability::Clock => (send.clock.is_some(), "send.clock"),
+            Capability::Shops => match &profile.shops {
+                Shops::AsNeeded => (true, ""),
+                Shops::Fixed(shops) => (shops.len() > 1, "a second shop"),
+            },
+            Capability::Clicks => (send.click.is_some(), "send.click"),
+            Capability::Consent => (
+                send.consent.is_some() || send.click.is_some() || send.attributes.consent.is_some(),
+                "send.consent, send.click or send.attributes.consent",
+            ),
+            Capability::Refunds => (true, ""),
+        };
+        if !there {
+            let name = serde_json::to_value(capability).unwrap_or_default();
+            let name = name.as_str().unwrap_or_default().to_owned();
+            problems.add("capabilities", format!("`{name}` needs {needs}"));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    const SMALL: &str = r#"
+name: small
+shops: as_needed
+platforms: [meta]
+send:
+  formats: [shopify]
+  webhooks:
+    shopify: { path: /hooks }
+  joins: [cart]
+"#;
+
+    #[test]
+    fn the_shipped_profiles_load() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("profiles");
+        let mut seen = 0;
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let profile = load(&path).unwrap_or_else(|error| panic!("{error}"));
+            assert!(!profile.name.is_empty());
+            seen += 1;
+        }
+        assert!(seen > 0);
+    }
+
+    #[test]
+    fn a_small_profile_is_enough() {
+        let profile = parse(SMALL).unwrap();
+        assert_eq!(profile.platforms, ["meta"]);
+    }
+
+    #[test]
+    fn a_mistyped_key_is_shown_with_its_place_and_what_was_meant() {
+        let error = parse(&SMALL.replace("platforms:", "platfroms:")).unwrap_err().to_string();
+        assert!(error.contains("line 4, column 1: unknown field `platfroms`"), "{error}");
+        assert!(error.contains("did you mean `platforms`?"), "{error}");
+        assert!(error.contains("  | platfroms: [meta]\n  | ^"), "{error}");
+    }
+
+    #[test]
+    fn what_does_not_hold_together_is_listed_all_at_once() {
+        let text = SMALL
+            .replace("[meta]", "[meta, meta, tiktik]")
+            .replace("formats: [shopify]", "formats: [shopify, pigeon]")
+            .replace("path: /hooks", "path: '/hooks/{{ shop.id }}/{{ nonsense }}'")
+            .replace("name: small", "name: small\ncapabilities: [clock, health, dead_letters]");
+        let error = parse(&text).unwrap_err().to_string();
+        for part in [
+            "`meta` is named twice",
+            "no platform `tiktik`; did you mean `tiktok`?",
+            "no input format `pigeon`",
+            "send.webhooks.shopify.path: unknown name `nonsense`",
+            "`clock` needs send.clock",
+            "`health` needs read.health",
+            "`dead_letters` needs",
+        ] {
+            assert!(error.contains(part), "{part} is missing in:\n{error}");
+        }
+    }
+
+    #[test]
+    fn files_stay_in_the_work_folder_and_the_ready_line_has_a_group() {
+        let start = "start:\n  command: [x]\n  ready: { line: 'listening' }\n  files: { '../x': a, '/etc/x': b }\n";
+        let error = parse(&format!("{start}{SMALL}")).unwrap_err().to_string();
+        assert!(
+            error.contains("`../x` has to be") && error.contains("`/etc/x` has to be"),
+            "{error}"
+        );
+        assert!(error.contains("start.ready.line: needs a group"), "{error}");
+    }
+
+    #[test]
+    fn templates_and_paths_are_read_at_load() {
+        let log = "read:\n  deliveries:\n    call: { path: '/log?{{ order.numeric_id' }\n    entries: '$.['\n    id: $.id\n    order: $.o\n    platform: $.p\n    state: $.s\n    states: { done: delivered }\n";
+        let error = parse(&format!("{SMALL}{log}")).unwrap_err().to_string();
+        assert!(error.contains("read.deliveries.call.path"), "{error}");
+        assert!(error.contains("read.deliveries.entries"), "{error}");
+    }
+}

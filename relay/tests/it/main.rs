@@ -1,0 +1,6 @@
+//! The relay over sockets, with wiremock as ad platforms.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
+mod delivery;
+mod intake;
+mod support;
