@@ -24,7 +24,7 @@ fn main() -> ExitCode {
         }
     };
     if let Command::Relay(args) = cli.command {
-        return ExitCode::from(relay::cli::run(args.args.into_iter()));
+        return ExitCode::from(relay::cli::run(std::iter::once("relay".into()).chain(args.args)));
     }
     if rustls::crypto::ring::default_provider().install_default().is_err() {
         return finish(Err(RunError::Harness("the TLS provider is installed twice".to_owned())));

@@ -129,6 +129,9 @@ pub async fn run(
     }
     decided.sort_by(|a, b| a.case.cmp(&b.case));
     snapshots_changed.sort();
+    if run.gateway.panics() > 0 {
+        return Err(RunError::Harness("a platform simulator panicked: no verdict stands".to_owned()));
+    }
     let (orphans, _) = run.gateway.orphans();
     let summary = Summary {
         relay: options.profile.name.clone(),
@@ -384,9 +387,8 @@ impl Run {
                 e.owner.as_ref().and_then(|o| o.order.as_ref()) == Some(&OrderRef::Sentinel)
             })
         };
-        let mut settled = false;
-        loop {
-            settled = handle
+        let settled = loop {
+            let settled = handle
                 .wait_until(deadline.into(), |log| {
                     let state = judge::settled(
                         case,
@@ -408,7 +410,7 @@ impl Run {
                 let stirred =
                     handle.wait_until(until.into(), |log| log.last_change > changed).await;
                 if !stirred {
-                    break;
+                    break true;
                 }
                 continue;
             }
@@ -422,10 +424,10 @@ impl Run {
             let patience = if taken || any { changed + SLACK + declared } else { deadline };
             let patience = if self.vitals.is_silent() { deadline } else { patience.min(last) };
             if patience <= Instant::now() {
-                break;
+                break false;
             }
             deadline = patience;
-        }
+        };
         let sentinel = handle.look(&sentinel_taken);
         if sentinel {
             self.vitals.seen.store(true, Ordering::Relaxed);

@@ -282,3 +282,26 @@ fn folders_are_read_whole_and_names_come_from_places() {
         load_dir(&dir.path().join("nowhere")).unwrap_err().to_string().contains("cannot be read")
     );
 }
+
+#[test]
+fn the_shipped_scenarios_load() {
+    let shipped = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios");
+    match load_dir(&shipped) {
+        Ok(scenarios) => assert!(!scenarios.is_empty()),
+        Err(errors) => panic!("{errors}"),
+    }
+}
+
+#[test]
+fn a_failure_that_a_named_platform_does_not_know_is_refused() {
+    let with = |platforms: &str| {
+        format!(
+            "title: A test\ncovers: [DED-05]\nplatforms: {platforms}\ngiven:\n- platform: {{ answers: partial_invalid }}\n\
+             steps:\n- order: {{ id: A }}\n"
+        )
+    };
+    let printed = of_file(&with("[google_ads, meta]"));
+    assert!(printed.contains("x.yaml:5:24: meta has no such answer"), "{printed}");
+    assert!(!printed.contains("google_ads has"), "{printed}");
+    load_str("dedup/x", &with("all")).unwrap();
+}

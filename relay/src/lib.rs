@@ -34,6 +34,9 @@ use tasks::Tasks;
 /// How often expired data is removed.
 const SWEEP_EVERY: Duration = Duration::from_secs(300);
 
+/// How long open connections may take to end after the last answer.
+const CLOSING: Duration = Duration::from_millis(250);
+
 /// Why a relay could not run.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
@@ -46,9 +49,6 @@ pub enum ServeError {
     /// The listener failed.
     #[error("cannot serve: {0}")]
     Listener(#[from] std::io::Error),
-    /// Attempts in flight did not finish in time; they will be repeated with the same key.
-    #[error("attempts in flight did not finish within the grace time")]
-    Unfinished,
 }
 
 /// Runs a relay until `shutdown` completes, then stops in order: intake answers 503, attempts in flight
@@ -65,6 +65,8 @@ pub async fn serve(
     let tasks = Tasks::default();
     let clock = Clock::default();
     let grace = Duration::from_millis(config.shutdown_grace_ms);
+    // The rest of the grace is for connections and the database.
+    let for_attempts = grace.saturating_sub(CLOSING * 2).max(grace / 2);
     let store = Store::open(&config.database, &config, &tasks)?;
     let http = client::build(Duration::from_millis(config.delivery.timeout_ms))?;
     let gear = Gear {
@@ -84,7 +86,13 @@ pub async fn serve(
         sweeper.clone(),
         tasks.clone(),
     ));
-    tasks.spawn(async { model::identity::warm() });
+    // The first use of the telephone metadata is slow: not on an async thread, not in front of an order.
+    let warming = tasks.clone();
+    tasks.spawn(async move {
+        if warming.blocking(model::identity::warm).await.is_none() {
+            tracing::warn!("telephone metadata could not be loaded ahead");
+        }
+    });
     let app = Arc::new(App {
         config,
         shops,
@@ -110,17 +118,21 @@ pub async fn serve(
             shutdown.await;
             app.draining.store(true, Ordering::Relaxed);
             tasks.begin_stop();
-            tasks.finished(grace).await
+            tasks.finished(for_attempts).await
         } => finished,
     };
     tasks.begin_stop();
     drop(close);
     // Idle keep-alive connections must not hold up the exit.
-    if tokio::time::timeout(Duration::from_millis(250), &mut server).await.is_err() {
+    if tokio::time::timeout(CLOSING, &mut server).await.is_err() {
         tracing::debug!("connections were still open");
     }
+    if !finished {
+        // They stay pending and will be repeated with the same key and body.
+        tracing::warn!("attempts in flight did not finish within the grace time");
+    }
     store.close();
-    if finished { Ok(()) } else { Err(ServeError::Unfinished) }
+    Ok(())
 }
 
 async fn keep_clean(store: Store, clock: Clock, config: Config, wake: Arc<Notify>, tasks: Tasks) {

@@ -149,12 +149,10 @@ impl<'a> Driver<'a> {
             // Ids are planned with room behind each; the person alone tells whose it is.
             order.numeric_id += u64::from(again);
             order.name = format!("{}-{again}", order.name);
-            for token in
-                [Some(&mut order.token), order.cart_token.as_mut(), order.checkout_token.as_mut()]
-            {
-                if let Some(token) = token {
-                    token.push_str(&again.to_string());
-                }
+            let tokens =
+                [Some(&mut order.token), order.cart_token.as_mut(), order.checkout_token.as_mut()];
+            for token in tokens.into_iter().flatten() {
+                token.push_str(&again.to_string());
             }
         }
         let answer = step.consent.as_ref().or(shopper.consent.as_ref());

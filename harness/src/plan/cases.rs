@@ -438,6 +438,39 @@ mod tests {
     }
 
     #[test]
+    fn a_platform_without_such_an_answer_is_skipped_if_all_were_meant() {
+        let profile = profile();
+        let steps =
+            "given:\n- platform: { answers: partial_invalid }\nsteps:\n- order: { id: A }\n";
+        let plan = plan(&[scenario("partial/rows", steps)], &options(&profile)).unwrap();
+        let skipped =
+            plan.skipped.iter().find(|skipped| skipped.name == "partial/rows/meta").unwrap();
+        assert_eq!(skipped.reason, "meta has no such answer");
+        assert!(plan.cases.iter().any(|case| case.name == "partial/rows/google_ads"));
+    }
+
+    #[test]
+    fn a_paid_click_is_one_of_the_cases_platform() {
+        let profile = profile();
+        let plan = plan(&some(), &options(&profile)).unwrap();
+        for (platform, name) in [
+            ("meta", "fbclid"),
+            ("google_ads", "gclid"),
+            ("data_manager", "gclid"),
+            ("tiktok", "ttclid"),
+        ] {
+            let case = plan.cases.iter().find(|case| case.platform == platform).unwrap();
+            let landing = case.landing("shopper", &Click::Paid).unwrap();
+            let own = case.people["shopper"].ids[name].clone();
+            assert_eq!(landing, [(name.to_owned(), own)]);
+            let auto = Click::Ids([("GCLID".to_owned(), "auto".to_owned())].into());
+            let gclid = case.values["gclid"].clone();
+            assert_eq!(case.landing("shopper", &auto).unwrap(), [("GCLID".to_owned(), gclid)]);
+            case.landing("nobody", &Click::Paid).unwrap_err();
+        }
+    }
+
+    #[test]
     fn a_relay_of_its_own_only_where_the_case_would_disturb_others() {
         let profile = profile();
         let plan = plan(&some(), &options(&profile)).unwrap();
@@ -454,7 +487,12 @@ mod tests {
             "platforms: [meta]\nsteps:\n- order: { id: A, patch: { note: \"{fbclidd}\" } }\n",
         );
         let error = plan(&[wrong], &options(&profile)).unwrap_err().to_string();
-        assert!(error.starts_with("a/b/meta: there is no value `{fbclidd}`; known: A."), "{error}");
+        assert!(
+            error.starts_with(
+                "a/b/meta: there is no value `{fbclidd}`; did you mean `{fbclid}`? known: A."
+            ),
+            "{error}"
+        );
         let nobody = PlanOptions { platforms: Some(vec!["metta".into()]), ..options(&profile) };
         assert!(matches!(plan(&some(), &nobody), Err(PlanError::UnknownPlatform { .. })));
         let nothing = PlanOptions { patterns: vec!["dedup/relaod".into()], ..options(&profile) };
@@ -473,7 +511,7 @@ mod tests {
         let mut scenarios = some();
         // The folder ships with the project; it is empty only while it is being written.
         scenarios.extend(load_dir(&shipped).unwrap_or_default());
-        for seed in 0..20 {
+        for seed in 0..4 {
             let plan = plan(&scenarios, &PlanOptions { seed, ..options(&profile) }).unwrap();
             crate::plan::tracers::tests::assert_no_value_is_shared(&plan);
         }

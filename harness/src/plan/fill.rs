@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use crate::scenario::select::closest;
+
 /// Replaces every `{name}`. Braces that hold no name are left alone, so that JSON and regular expressions need no escapes.
 pub(super) fn fill(text: &str, values: &BTreeMap<String, String>) -> Result<String, String> {
     let mut out = String::with_capacity(text.len());
@@ -56,9 +58,13 @@ fn is_name(text: &str) -> bool {
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'.')
 }
 
+/// With the near ones named, and the short forms of all: `shopper.` and the control order's go without saying.
 fn unknown(name: &str, values: &BTreeMap<String, String>) -> String {
-    let names: Vec<_> = values.keys().map(String::as_str).collect();
-    format!("there is no value `{{{name}}}`; known: {}", names.join(", "))
+    let spared = |known: &&str| !known.starts_with("shopper.") && !known.starts_with("sentinel.");
+    let names: Vec<_> = values.keys().map(String::as_str).filter(spared).collect();
+    let near = closest(name, names.iter().copied());
+    let near = near.map(|near| format!("did you mean `{{{near}}}`? ")).unwrap_or_default();
+    format!("there is no value `{{{name}}}`; {near}known: {}", names.join(", "))
 }
 
 #[cfg(test)]
@@ -89,7 +95,10 @@ mod tests {
     #[test]
     fn an_unknown_name_lists_the_known_ones() {
         let error = fill("{gclid}", &values()).unwrap_err();
-        assert_eq!(error, "there is no value `{gclid}`; known: A.numeric_id, fbclid");
+        assert_eq!(
+            error,
+            "there is no value `{gclid}`; did you mean `{fbclid}`? known: A.numeric_id, fbclid"
+        );
     }
 
     #[test]

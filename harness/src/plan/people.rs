@@ -340,7 +340,7 @@ fn blank(own: &Source, id: OrderRef, person: &Person, nth: u64, at: Position, se
     let start = Source::new(seed, "start").number("orders", 40) * 10_000_000_000;
     let cents = i64::try_from(1_000 + ordinal).unwrap_or(1_000);
     let mut canaries: BTreeMap<&'static str, String> =
-        ["note", "attribute", "line_property", "order_status_key", "company", "address2"]
+        ["note", "attribute", "line_property", "order_status_key", "company", "address2", "page"]
             .into_iter()
             .map(|kind| (kind, canary(own, kind)))
             .collect();
@@ -438,4 +438,72 @@ pub(super) fn contact_field<'a>(
         "customer_id" => &mut contact.customer_id,
         _ => return None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::platforms::normalise;
+
+    fn people() -> impl Iterator<Item = Person> {
+        (0..600).map(|nth| {
+            let at = Position { case: nth, people: nth * 3, orders: 0 };
+            person(
+                &Source::new(nth % 5, &format!("case {nth}")),
+                "shopper",
+                0,
+                true,
+                at,
+                nth % 7 == 0,
+            )
+        })
+    }
+
+    #[test]
+    fn people_live_in_reserved_ranges() {
+        for person in people() {
+            let email = person.contact.email.unwrap();
+            assert!(email.ends_with("@Example.com") && email.is_ascii(), "{email}");
+            let reserved = ["192.0.2.", "198.51.100.", "203.0.113.", "2001:db8:"];
+            assert!(reserved.iter().any(|net| person.ip.starts_with(net)), "{}", person.ip);
+            let ip: std::net::IpAddr = person.ip.parse().unwrap();
+            assert_eq!(ip.to_string(), person.ip);
+            let phone = person.contact.phone.unwrap();
+            let full = normalise::e164(&phone, person.contact.country.as_deref())
+                .unwrap_or_else(|| panic!("{phone} cannot be known"));
+            let american =
+                full.len() == 12 && full.starts_with("+1") && full[5..].starts_with("55501");
+            assert!(american || full.starts_with("+447700900"), "{phone} {full}");
+        }
+    }
+
+    #[test]
+    fn ids_have_the_platforms_shapes_and_show_mangling() {
+        for person in people() {
+            let id = |name: &str| person.ids[name].as_str();
+            for name in ["fbclid", "gclid", "wbraid", "ttclid", "fbclid_2"] {
+                let value = id(name);
+                assert!(value.len() >= 60, "{value}");
+                assert!(value.contains('-') && value.contains('_'), "{value}");
+                assert_ne!(value.to_lowercase(), value);
+                assert!(
+                    value.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b)),
+                    "{value}"
+                );
+            }
+            assert!(id("ttclid").starts_with("E.C.P."));
+            assert_ne!(id("fbclid"), id("fbclid_2"));
+            let parts: Vec<_> = id("_fbp").split('.').collect();
+            let ["fb", "1", born, random] = parts.as_slice() else { panic!("{parts:?}") };
+            assert!(born.len() == 13 && random.parse::<u64>().is_ok());
+        }
+    }
+
+    #[test]
+    fn the_control_person_is_ordinary() {
+        let control = person(&Source::new(1, "c"), "control", 1, false, Position::default(), true);
+        assert!(control.ip.starts_with("192.0.2."));
+        assert_eq!(control.contact.country.as_deref(), Some("US"));
+    }
 }

@@ -374,12 +374,17 @@ pub(crate) mod tests {
             // Values that a scenario names itself may be shared: take them out.
             let mut case_values = Values::default();
             let mut bare = case.clone();
-            for order in bare.orders.iter_mut() {
-                order.contact = case
-                    .people
-                    .get(&order.by)
-                    .map(|person| person.contact.clone())
-                    .unwrap_or_default();
+            for order in &mut bare.orders {
+                let person = case.people.get(&order.by);
+                order.contact = person.map(|person| person.contact.clone()).unwrap_or_default();
+                let id = order.id.to_string();
+                let named = case.scenario.steps.iter().any(
+                    |step| matches!(step, Step::Order(step) if step.id == id && step.numeric_id.is_some()),
+                );
+                if named {
+                    order.numeric_id = order.product_id + 1_000_000_000_000;
+                    bare.values.remove(&format!("{id}.event_id"));
+                }
             }
             case_values.of_case(&bare);
             for key in case_values.found.keys() {

@@ -14,6 +14,7 @@ pub use phone::e164;
 pub use places::{ca_province_code, country_code, us_state_code};
 
 use sha2::{Digest, Sha256};
+use unicode_normalization::UnicodeNormalization;
 
 /// Longest text that is normalised; contact data is never longer, hostile input may be.
 const LONGEST: usize = 1024;
@@ -72,12 +73,15 @@ pub fn digests(raw: &str, forms: Vec<String>) -> Vec<String> {
     forms.iter().map(|form| sha256_hex(form)).collect()
 }
 
-/// Non-empty forms, each once, in the order given.
+/// Non-empty forms, each once, in the order given. Of a form with decomposed accents the composed one (NFC) comes
+/// first, since the vendors' published hashes are of composed text; the form as given is as good.
 fn distinct(forms: impl IntoIterator<Item = String>) -> Vec<String> {
     let mut seen = Vec::new();
     for form in forms {
-        if !form.is_empty() && !seen.contains(&form) {
-            seen.push(form);
+        for form in [form.nfc().collect(), form] {
+            if !form.is_empty() && !seen.contains(&form) {
+                seen.push(form);
+            }
         }
     }
     seen

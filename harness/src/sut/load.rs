@@ -70,7 +70,7 @@ impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.line > 0 {
             let indent = usize::try_from(self.column.saturating_sub(1)).unwrap_or(0).min(200);
-            write!(f, "line {}, column {}: {}\n", self.line, self.column, self.message)?;
+            writeln!(f, "line {}, column {}: {}", self.line, self.column, self.message)?;
             write!(f, "  | {}\n  | {}^", self.text, " ".repeat(indent))?;
         } else {
             f.write_str(&self.message)?;

@@ -405,11 +405,14 @@ impl Child {
     ) -> Result<String, StartError> {
         let ready = async {
             match &self.ready {
-                Ready::Line(_) => match line.wait_for(Option::is_some).await {
-                    Ok(url) => url.clone().unwrap_or_default(),
-                    // Standard output ended without the line: the exit or the deadline tells.
-                    Err(_) => std::future::pending().await,
-                },
+                Ready::Line(_) => {
+                    let url = line.wait_for(Option::is_some).await.map(|url| url.clone());
+                    match url {
+                        Ok(url) => url.unwrap_or_default(),
+                        // Standard output ended without the line: the exit or the deadline tells.
+                        Err(_) => std::future::pending().await,
+                    }
+                }
                 Ready::Path(path) => probe(&self.listen, path).await,
             }
         };

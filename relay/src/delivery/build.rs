@@ -11,8 +11,8 @@ use crate::model::consent::{Answer, Moments};
 use crate::model::conversion::{
     ClickIds, ConsentSignals, Contact, Conversion, ConversionKind, Device,
 };
-use crate::model::landing;
 use crate::model::order::{OrderKind, Refund};
+use crate::model::{landing, money};
 use crate::store::listing::event_id;
 use crate::store::queue::Due;
 
@@ -148,8 +148,8 @@ fn remaining(
         return order.remaining(&due.refunds, refund, policy.value);
     }
     // A cancellation takes all back.
-    let (value, _) = order.value(policy.value)?;
-    Ok(value - value)
+    let (_, currency) = order.value(policy.value)?;
+    Ok(money::rounded(rust_decimal::Decimal::ZERO, currency))
 }
 
 /// Click ids and device of the order's visitor. Without a visitor, the order's own first page; a visitor who

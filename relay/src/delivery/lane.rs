@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
 use super::build::{Terms, Verdict, judge};
+use super::outcome::{self, Together, describe};
 use super::plan::{Traveller, requests};
-use super::retry::backoff;
 use super::token::TokenCache;
 use super::{Deliveries, Gear};
 use crate::client;
@@ -305,7 +305,9 @@ impl Lane {
         let mut results = Vec::new();
         for (parcel, outcome) in batch.iter().zip(&outcomes) {
             let (name, reason, trace_id) = describe(outcome);
-            let next = self.next(outcome, parcel, batch.len(), others_rejected, now_ms);
+            let together =
+                Together { attempts: parcel.attempts, batch: batch.len(), others_rejected };
+            let next = outcome::next(&self.gear.config.delivery, outcome, together, now_ms);
             let attempt = Attempt {
                 at_ms,
                 duration_ms,
@@ -401,39 +403,6 @@ impl Lane {
         }
     }
 
-    fn next(
-        &self,
-        outcome: &Outcome,
-        parcel: &Parcel,
-        together: usize,
-        others_rejected: bool,
-        now_ms: i64,
-    ) -> Next {
-        match outcome {
-            Outcome::Delivered { .. } => Next::Delivered,
-            Outcome::Rejected { reason, .. } => Next::Dead(reason.clone()),
-            Outcome::Credentials { .. } => Next::Stay,
-            Outcome::Split { .. } if together > 1 => Next::Alone,
-            Outcome::Split { reason, .. } => Next::Dead(reason.clone()),
-            Outcome::Retry { not_before, .. } => {
-                // The platform named the guilty one and dropped the rest: those go again at once.
-                if others_rejected && not_before.is_some_and(|d| d.is_zero()) {
-                    return Next::Later(now_ms);
-                }
-                let delivery = &self.gear.config.delivery;
-                let wait = backoff(
-                    parcel.attempts + 1,
-                    Duration::from_millis(delivery.backoff_base_ms),
-                    Duration::from_millis(delivery.backoff_cap_ms),
-                    rand::random(),
-                );
-                let wait = wait.max(not_before.unwrap_or_default());
-                // Rounded up: never a moment before the floor.
-                Next::Later(now_ms + i64::try_from(wait.as_millis()).unwrap_or(0) + 1)
-            }
-        }
-    }
-
     /// Updates the lane's own state; returns what is to be written about parking, if that changes.
     fn learn(&self, outcomes: &[Outcome], now_ms: i64) -> Option<Option<Parked>> {
         let refused = outcomes.iter().find_map(|o| match o {
@@ -458,7 +427,7 @@ impl Lane {
             let before = state.parked.take();
             let probes = before.as_ref().map_or(0, |p| p.probes) + 1;
             let since_ms = before.map_or(now_ms, |p| p.since_ms);
-            let probe_ms = now_ms + self.probe_pause(probes);
+            let probe_ms = now_ms + outcome::pause_ms(&self.gear.config.delivery, probes);
             state.parked = Some(Parking { since_ms, reason: reason.clone(), probe_ms, probes });
             tracing::warn!(
                 shop = self.key.0,
@@ -475,35 +444,11 @@ impl Lane {
             if let Some(p) = state.parked.as_mut() {
                 p.probes += 1;
                 let probes = p.probes;
-                p.probe_ms = now_ms + self.probe_pause(probes);
+                p.probe_ms = now_ms + outcome::pause_ms(&self.gear.config.delivery, probes);
             }
             return None;
         }
         state.parked = None;
         Some(None)
     }
-
-    fn probe_pause(&self, probes: u32) -> i64 {
-        let delivery = &self.gear.config.delivery;
-        let wait = backoff(
-            probes,
-            Duration::from_millis(delivery.backoff_base_ms),
-            Duration::from_millis(delivery.backoff_cap_ms),
-            rand::random(),
-        );
-        i64::try_from(wait.as_millis()).unwrap_or(i64::MAX / 2)
-    }
-}
-
-type Described<'a> = (&'static str, Option<&'a str>, Option<&'a str>);
-
-fn describe(outcome: &Outcome) -> Described<'_> {
-    let (name, reason, trace_id) = match outcome {
-        Outcome::Delivered { trace_id } => ("delivered", None, trace_id),
-        Outcome::Retry { reason, trace_id, .. } => ("retry", Some(reason), trace_id),
-        Outcome::Credentials { reason, trace_id } => ("credentials", Some(reason), trace_id),
-        Outcome::Split { reason, trace_id } => ("split", Some(reason), trace_id),
-        Outcome::Rejected { reason, trace_id } => ("rejected", Some(reason), trace_id),
-    };
-    (name, reason.map(String::as_str), trace_id.as_deref())
 }

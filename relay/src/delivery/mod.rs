@@ -3,6 +3,7 @@
 
 mod build;
 mod lane;
+mod outcome;
 mod plan;
 pub mod retry;
 mod token;

@@ -203,7 +203,7 @@ mod tests {
         let first = landing("https://s.example/?fbclid=AbC-_1", 1_767_225_600_123);
         assert_eq!(first.fbc.as_deref(), Some("fb.1.1767225600123.AbC-_1"));
         let mut again = landing("https://s.example/p?fbclid=AbC-_1", 1_767_225_999_999);
-        again.keep_first_time(&[first.clone()]);
+        again.keep_first_time(std::slice::from_ref(&first));
         assert_eq!(again.fbc, first.fbc);
     }
 

@@ -84,11 +84,10 @@ pub fn record(
     let store = timeline.answers_at(now_ms).store;
     let allowed = store.granted();
     if store == Answer::Denied {
-        // A withdrawal ends keeping, not only sending.
-        for table in ["click", "join_key"] {
-            db.prepare_cached(&format!("DELETE FROM {table} WHERE shop = ?1 AND visitor_id = ?2"))?
-                .execute(params![shop, visitor])?;
-        }
+        // A withdrawal ends keeping, not only sending. The cart's join stays, else an order could not be
+        // recognised as one that the withdrawal forbids.
+        db.prepare_cached("DELETE FROM click WHERE shop = ?1 AND visitor_id = ?2")?
+            .execute(params![shop, visitor])?;
     }
     if allowed {
         if let Some(click) = &visit.click {

@@ -8,6 +8,8 @@ pub mod people;
 pub mod queue;
 mod schema;
 pub mod sweep;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -61,7 +63,8 @@ pub enum StoreError {
 }
 
 type Reply = Box<dyn FnOnce(bool) + Send>;
-type Job = Box<dyn FnOnce(&Connection) -> (bool, Reply) + Send>;
+/// Given no connection (the transaction could not begin), a job only answers that it was not done.
+type Job = Box<dyn FnOnce(Option<&Connection>) -> (bool, Reply) + Send>;
 
 enum Message {
     Write(Job),
@@ -147,12 +150,13 @@ impl Store {
         let (answer, answered) = oneshot::channel();
         let rules = self.inner.rules.clone();
         let job: Job = Box::new(move |connection| {
-            let result = write(connection, &rules);
-            let failed = result.is_err();
+            let result = connection.map(|c| write(c, &rules));
+            let failed = !matches!(result, Some(Ok(_)));
             let reply: Reply = Box::new(move |committed| {
                 let result = match result {
-                    Ok(_) if !committed => Err(StoreError::NotCommitted),
-                    other => other.map_err(StoreError::from),
+                    Some(Err(error)) => Err(StoreError::Sqlite(error)),
+                    Some(Ok(value)) if committed => Ok(value),
+                    _ => Err(StoreError::NotCommitted),
                 };
                 // The asker may be gone (connection closed): the write stays valid.
                 drop(answer.send(result));
@@ -258,7 +262,8 @@ fn commit(connection: &Connection, jobs: Vec<Job>) {
     let mut sound = run("BEGIN IMMEDIATE").is_ok();
     for job in jobs {
         sound = sound && run("SAVEPOINT job").is_ok();
-        let (failed, reply) = job(connection);
+        // Without a transaction a write would be kept although its asker is told that it was not.
+        let (failed, reply) = job(sound.then_some(connection));
         if failed {
             sound = sound && run("ROLLBACK TO job").is_ok();
         }

@@ -98,7 +98,7 @@ async fn without_consent_nothing_is_sent_and_the_sentinel_arrives() {
     // Without store consent no cart is joined: the order's own consent is unknown.
     assert_eq!(reason(relay.reaches(1, "withheld").await), "consent_unknown");
     assert_eq!(reason(relay.reaches(2, "withheld").await), "consent_unknown");
-    assert_eq!(reason(relay.reaches(3, "withheld").await), "consent_unknown");
+    assert_eq!(reason(relay.reaches(3, "withheld").await), "consent");
     assert_eq!(event_ids(&platform).await, ["order_4"]);
     let (_, export) = relay.get("/v1/export?shop=demo&visitor_id=withdrawn").await;
     assert!(!export.to_string().contains("fbclid"), "{export}");

@@ -26,7 +26,7 @@ fn main() -> ExitCode {
     if options.as_it_is {
         let config = options.config.into_os_string();
         let args = ["relay".into(), "--config".into(), config, "--listen".into(), options.listen.to_string().into()];
-        return ExitCode::from(relay::cli::run(args.into_iter()));
+        return ExitCode::from(relay::cli::run(args));
     }
     match defective::serve(&options.defect, &options.config, options.listen) {
         Ok(()) => ExitCode::SUCCESS,

@@ -137,7 +137,8 @@ fn each_rule_on_events_refuses_the_whole_request_and_names_the_event() {
     let at = |rest: &str| format!("events.events[1]{rest}");
     let uid = at(".user_data.user_identifiers[0]");
     // What is changed, the rule, and reason and field of the answer; none: taken all the same.
-    let table: Vec<(&str, Value, &str, Option<(&str, String)>)> = vec![
+    type Row = (&'static str, Value, &'static str, Option<(&'static str, String)>);
+    let table: Vec<Row> = vec![
         (
             "transactionId",
             Value::Null,

@@ -1,16 +1,18 @@
 //! Settings: one TOML file, every field documented in `relay.example.toml`. Unknown keys are refused with
 //! their line; a secret may be written as `"env:NAME"`.
 
-use std::collections::{HashMap, HashSet};
-use std::net::{IpAddr, SocketAddr};
+mod cidr;
+mod shop;
+
+use std::collections::HashSet;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use serde::{Deserialize, Deserializer, de};
+use serde::Deserialize;
 
-use crate::destinations::{
-    Destination, Secret, SettingsError, data_manager, google_ads, meta, tiktok,
-};
+pub use self::cidr::Cidr;
+pub use self::shop::{DESTINATIONS, Directory, Override, Shop};
+use crate::destinations::Secret;
 use crate::model::order::{OrderKind, OrderState, ValueBasis};
 
 /// All settings of a relay.
@@ -146,176 +148,6 @@ pub struct Test {
     pub clock: bool,
 }
 
-/// One shop with its destinations.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Shop {
-    /// Name in URLs and logs.
-    pub id: String,
-    /// Shopify domain, if it is such a shop.
-    #[serde(default)]
-    pub domain: Option<String>,
-    /// Origins whose scripts may call the browser API.
-    #[serde(default)]
-    pub origins: Vec<String>,
-    /// Shopify secrets, the current one first.
-    #[serde(default)]
-    pub shopify_secrets: Vec<Secret>,
-    /// Standard Webhooks secrets (`whsec_...`), the current one first.
-    #[serde(default)]
-    pub webhook_secrets: Vec<Secret>,
-    /// Page to name when a landing is unknown.
-    #[serde(default)]
-    pub event_source_url: Option<String>,
-    /// Meta Conversions API.
-    #[serde(default)]
-    pub meta: Option<meta::Settings>,
-    /// Google Ads API.
-    #[serde(default)]
-    pub google_ads: Option<google_ads::Settings>,
-    /// Google Data Manager API.
-    #[serde(default)]
-    pub data_manager: Option<data_manager::Settings>,
-    /// TikTok Events API.
-    #[serde(default)]
-    pub tiktok: Option<tiktok::Settings>,
-}
-
-/// Credentials that an operator set at run time; they replace the configured ones.
-#[derive(Debug, Clone, Default)]
-pub struct Override {
-    /// Static token.
-    pub access_token: Option<Secret>,
-    /// OAuth refresh token.
-    pub refresh_token: Option<Secret>,
-}
-
-/// Names of all kinds of destinations.
-pub const DESTINATIONS: [&str; 4] = ["meta", "google_ads", "data_manager", "tiktok"];
-
-impl Shop {
-    /// Names of the destinations that this shop has.
-    pub fn destinations(&self) -> impl Iterator<Item = &'static str> {
-        let has = [
-            self.meta.is_some(),
-            self.google_ads.is_some(),
-            self.data_manager.is_some(),
-            self.tiktok.is_some(),
-        ];
-        DESTINATIONS.into_iter().zip(has).filter_map(|(name, has)| has.then_some(name))
-    }
-
-    /// The destination of that name with these credentials; `None` if the shop does not have it.
-    ///
-    /// # Errors
-    /// When a setting, or a credential set at run time, cannot be right.
-    pub fn destination(
-        &self,
-        name: &str,
-        with: &Override,
-    ) -> Result<Option<Arc<dyn Destination>>, SettingsError> {
-        let replace = |slot: &mut Secret, by: &Option<Secret>| {
-            if let Some(secret) = by {
-                *slot = secret.clone();
-            }
-        };
-        let page = self.event_source_url.as_deref().unwrap_or_default();
-        let destination: Option<Arc<dyn Destination>> = match name {
-            "meta" => match self.meta.clone() {
-                Some(mut settings) => {
-                    replace(&mut settings.access_token, &with.access_token);
-                    Some(Arc::new(meta::Meta::new(settings, page)?))
-                }
-                None => None,
-            },
-            "google_ads" => match self.google_ads.clone() {
-                Some(mut settings) => {
-                    replace(&mut settings.refresh_token, &with.refresh_token);
-                    Some(Arc::new(google_ads::GoogleAds::new(settings)?))
-                }
-                None => None,
-            },
-            "data_manager" => match self.data_manager.clone() {
-                Some(mut settings) => {
-                    replace(&mut settings.refresh_token, &with.refresh_token);
-                    Some(Arc::new(data_manager::DataManager::new(settings)?))
-                }
-                None => None,
-            },
-            "tiktok" => match self.tiktok.clone() {
-                Some(mut settings) => {
-                    replace(&mut settings.access_token, &with.access_token);
-                    Some(Arc::new(tiktok::Tiktok::new(settings, page)?))
-                }
-                None => None,
-            },
-            _ => None,
-        };
-        Ok(destination)
-    }
-
-    fn secrets(&mut self) -> Vec<(&'static str, &mut Secret)> {
-        let mut all: Vec<(&'static str, &mut Secret)> = Vec::new();
-        all.extend(self.shopify_secrets.iter_mut().map(|s| ("shopify_secrets", s)));
-        all.extend(self.webhook_secrets.iter_mut().map(|s| ("webhook_secrets", s)));
-        if let Some(meta) = &mut self.meta {
-            all.push(("meta.access_token", &mut meta.access_token));
-        }
-        if let Some(google) = &mut self.google_ads {
-            all.push(("google_ads.client_secret", &mut google.client_secret));
-            all.push(("google_ads.refresh_token", &mut google.refresh_token));
-        }
-        if let Some(google) = &mut self.data_manager {
-            all.push(("data_manager.client_secret", &mut google.client_secret));
-            all.push(("data_manager.refresh_token", &mut google.refresh_token));
-        }
-        if let Some(tiktok) = &mut self.tiktok {
-            all.push(("tiktok.access_token", &mut tiktok.access_token));
-        }
-        all
-    }
-}
-
-/// An address block such as `10.0.0.0/8`; a lone address is a block of one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Cidr {
-    base: IpAddr,
-    bits: u8,
-}
-
-impl Cidr {
-    /// Whether the address is in the block. IPv4 inside IPv6 is compared as IPv4.
-    #[must_use]
-    pub fn contains(&self, address: IpAddr) -> bool {
-        match (self.base, address.to_canonical()) {
-            (IpAddr::V4(base), IpAddr::V4(a)) => {
-                let shift = 32 - u32::from(self.bits);
-                shift == 32 || u32::from(base) >> shift == u32::from(a) >> shift
-            }
-            (IpAddr::V6(base), IpAddr::V6(a)) => {
-                let shift = 128 - u32::from(self.bits);
-                shift == 128 || u128::from(base) >> shift == u128::from(a) >> shift
-            }
-            _ => false,
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for Cidr {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        let bad = || de::Error::custom(format!("`{text}` is not a CIDR block"));
-        let (base, bits) = match text.split_once('/') {
-            Some((base, bits)) => (base, bits.parse().ok()),
-            None => (text.as_str(), Some(if text.contains(':') { 128 } else { 32 })),
-        };
-        let base: IpAddr = base.parse().map_err(|_| bad())?;
-        let most = if base.is_ipv4() { 32 } else { 128 };
-        let bits = bits.filter(|b: &u8| *b <= most).ok_or_else(bad)?;
-        Ok(Self { base, bits })
-    }
-}
-
 /// Why settings could not be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
@@ -424,36 +256,7 @@ impl Config {
     /// Shops by id and by Shopify domain (lower case).
     #[must_use]
     pub fn directory(&self) -> Directory {
-        let mut directory = Directory::default();
-        for shop in &self.shops {
-            let shop = Arc::new(shop.clone());
-            directory.by_id.insert(shop.id.clone(), shop.clone());
-            if let Some(domain) = &shop.domain {
-                directory.by_domain.insert(domain.to_ascii_lowercase(), shop.clone());
-            }
-        }
-        directory
-    }
-}
-
-/// Finds shops.
-#[derive(Debug, Clone, Default)]
-pub struct Directory {
-    by_id: HashMap<String, Arc<Shop>>,
-    by_domain: HashMap<String, Arc<Shop>>,
-}
-
-impl Directory {
-    /// The shop of that id.
-    #[must_use]
-    pub fn shop(&self, id: &str) -> Option<&Arc<Shop>> {
-        self.by_id.get(id)
-    }
-
-    /// The shop of that Shopify domain, in any case.
-    #[must_use]
-    pub fn shop_of_domain(&self, domain: &str) -> Option<&Arc<Shop>> {
-        self.by_domain.get(&domain.to_ascii_lowercase())
+        Directory::new(&self.shops)
     }
 }
 
@@ -497,7 +300,7 @@ mod tests {
 
     #[test]
     fn the_example_is_valid_and_shows_the_defaults() {
-        let config = Config::parse(include_str!("../relay.example.toml"), env).unwrap();
+        let config = Config::parse(include_str!("../../relay.example.toml"), env).unwrap();
         let bare = Config::parse("operator_token = 'x'", env).unwrap();
         let shown = |c: &Config| format!("{:?}", (&c.policy, &c.delivery, &c.retention, &c.listen));
         assert_eq!(shown(&config), shown(&bare));
@@ -515,19 +318,6 @@ mod tests {
         assert!(unset.to_string().contains("NOPE"));
         let twice = "operator_token='x'\n[[shop]]\nid='a'\n[[shop]]\nid='a'";
         assert!(Config::parse(twice, env).unwrap_err().to_string().contains("twice"));
-    }
-
-    #[test]
-    fn blocks_contain_their_addresses() {
-        let block = |text: &str| -> Cidr {
-            Cidr::deserialize(de::value::StrDeserializer::<de::value::Error>::new(text)).unwrap()
-        };
-        assert!(block("10.0.0.0/8").contains("10.200.1.1".parse().unwrap()));
-        assert!(block("10.0.0.0/8").contains("::ffff:10.1.1.1".parse().unwrap()));
-        assert!(!block("10.0.0.0/8").contains("11.0.0.1".parse().unwrap()));
-        assert!(block("0.0.0.0/0").contains("203.0.113.9".parse().unwrap()));
-        assert!(block("2001:db8::/32").contains("2001:db8:1::1".parse().unwrap()));
-        assert!(!block("127.0.0.1").contains("127.0.0.2".parse().unwrap()));
     }
 
     #[test]

@@ -1,0 +1,61 @@
+//! Logs, listings and error texts hold no contact data and no secrets.
+
+use crate::{
+    checks::{
+        About, Check, Seen,
+        look::merged,
+        minimal::canary_needles,
+        needles::{Haystack, Needle},
+        no_plain_contact::contact_needles,
+    },
+    platforms::Severity,
+    verdict::CheckResult,
+};
+
+static ABOUT: About = About {
+    id: "no_contact_in_logs",
+    says: "the relay's logs and listings hold no contact data, no notes and no secrets",
+    severity: Severity::Must,
+    source: "https://owasp.org/www-community/vulnerabilities/Insertion_of_sensitive_information_into_log_file",
+    covers: &["PRV-12", "OPS-07"],
+};
+
+/// The check.
+pub(crate) struct NoContactInLogs;
+
+impl Check for NoContactInLogs {
+    fn about(&self) -> &'static About {
+        &ABOUT
+    }
+
+    fn check(&self, seen: &Seen<'_>) -> CheckResult {
+        let mut needles = contact_needles(seen.case);
+        needles.extend(canary_needles(seen.case));
+        for shop in seen.shops {
+            let secrets = [
+                &shop.secret,
+                &shop.previous_secret,
+                &shop.webhook_secret,
+                &shop.previous_webhook_secret,
+            ];
+            needles.extend(secrets.iter().filter_map(|s| Needle::new("a webhook secret", s)));
+            for (platform, account) in &shop.accounts {
+                for name in account.secret {
+                    needles.extend(Needle::new(
+                        format!("the {name} of {platform}"),
+                        account.field(name),
+                    ));
+                }
+            }
+        }
+        let texts = &seen.history.readings.texts;
+        let mut findings = Vec::new();
+        for (name, text) in texts {
+            let hay = Haystack::of_text(text.clone());
+            for needle in needles.iter().filter(|n| n.find(&hay).is_some()) {
+                findings.push(ABOUT.finding(format!("{} stands in {name}", needle.name)));
+            }
+        }
+        seen.judged_if_any(!texts.is_empty(), merged(findings))
+    }
+}

@@ -1,0 +1,102 @@
+//! What the case is about really happened: planned failures hit, waits came true, late landings were in time.
+
+use crate::{
+    checks::{About, Check, Seen},
+    history::Did,
+    platforms::Severity,
+    scenario::{Answers, Given, Step},
+    verdict::CheckResult,
+};
+
+static ABOUT: About = About {
+    id: "occurred",
+    says: "the situation that the scenario describes did occur",
+    severity: Severity::Must,
+    source: "https://github.com/jepsen-io/jepsen",
+    covers: &["REL-05"],
+};
+
+/// The check.
+pub(crate) struct Occurred;
+
+impl Check for Occurred {
+    fn about(&self) -> &'static About {
+        &ABOUT
+    }
+
+    fn check(&self, seen: &Seen<'_>) -> CheckResult {
+        let mut missing = Vec::new();
+        for (index, Given::Platform(fault)) in seen.case.scenario.given.iter().enumerate() {
+            // A refused connection leaves no request behind.
+            if matches!(fault.answers, Answers::Refuse) || seen.history.not_kept > 0 {
+                continue;
+            }
+            let hits = seen
+                .history
+                .exchanges
+                .iter()
+                .filter_map(|e| e.fault)
+                .filter(|(i, _)| *i == index)
+                .map(|(_, nth)| nth)
+                .max()
+                .unwrap_or(0);
+            let wanted = fault.times.unwrap_or(1);
+            if hits < wanted {
+                missing.push(format!("planned failure {} hit {hits} of {wanted} times", index + 1));
+            }
+        }
+        let mut waits = false;
+        for action in &seen.history.actions {
+            match &action.what {
+                Did::Waited { until, happened } => {
+                    waits = true;
+                    if !happened {
+                        missing.push(format!("waited in vain until {until}"));
+                    }
+                }
+                Did::Failed { why, harness: false } => missing.push(why.clone()),
+                _ => {}
+            }
+        }
+        missing.extend(late_landings(seen));
+        if !missing.is_empty() {
+            CheckResult::Inconclusive(missing.join("; "))
+        } else if waits || !seen.case.scenario.given.is_empty() {
+            CheckResult::Judged(Vec::new())
+        } else {
+            CheckResult::NotApplicable
+        }
+    }
+}
+
+/// A landing that was to come within the relay's grace but came too late on this machine.
+fn late_landings(seen: &Seen<'_>) -> Vec<String> {
+    let grace = seen.policies.stitch_grace.unsigned();
+    let actions = &seen.history.actions;
+    actions
+        .iter()
+        .enumerate()
+        .filter_map(|(index, action)| {
+            let Did::Landing { .. } = &action.what else { return None };
+            let Some(Step::Visit(visit)) = seen.case.scenario.steps.get(action.step?) else {
+                return None;
+            };
+            let planned = visit.late?.unsigned();
+            let webhook = actions.iter().take(index).find(|a| {
+                matches!(
+                    &a.what,
+                    Did::Webhook { order: Some(crate::exchange::OrderRef::Named(_)), .. }
+                )
+            })?;
+            let Did::Webhook { call: told, .. } = &webhook.what else { return None };
+            let came = action.at.saturating_sub(webhook.at.saturating_sub(told.took));
+            (planned <= grace && came > grace).then(|| {
+                format!(
+                    "the late landing came {} ms after the order, beyond the grace of {} ms",
+                    came.as_millis(),
+                    grace.as_millis()
+                )
+            })
+        })
+        .collect()
+}

@@ -1,0 +1,142 @@
+//! One outcome per order.
+
+use crate::{
+    checks::{Seen, exactly_once, retries::failure},
+    platforms::Severity,
+    truth::{Count, Expected, Reason},
+    verdict::{Cell, Finding, Outcome},
+};
+
+/// Checks whose findings make a counted order `wrong`: value, time, currency and identity.
+const ABOUT_CONTENT: [&str; 10] = [
+    "event_id_shared",
+    "value_right",
+    "currency_right",
+    "time_right",
+    "click_id_carried",
+    "browser_id_kept",
+    "no_invented_ids",
+    "shopper_device",
+    "identifiers_right",
+    "consent_flags_true",
+];
+
+/// Longest time that an order may take beyond what the relay declares before it is late.
+const LATE: std::time::Duration = std::time::Duration::from_secs(30);
+
+/// One per order of the scenario.
+pub(super) fn cells(seen: &Seen<'_>, findings: &[Finding]) -> Vec<Cell> {
+    seen.truth
+        .named()
+        .map(|expected| {
+            let name = expected.order.to_string();
+            let own: Vec<&Finding> = findings
+                .iter()
+                .filter(|f| f.severity == Severity::Must && f.order.as_ref() == Some(&name))
+                .collect();
+            let (outcome, right, detail) = outcome(seen, expected, &own);
+            Cell { order: name, platform: seen.platform.id().to_owned(), outcome, right, detail }
+        })
+        .collect()
+}
+
+fn outcome(seen: &Seen<'_>, expected: &Expected, own: &[&Finding]) -> (Outcome, bool, String) {
+    let of = |check: &str| own.iter().find(|f| f.check == check).map(|f| f.message.clone());
+    if let Some(leak) = of("consent_respected") {
+        return (Outcome::Leaked, false, leak);
+    }
+    if let Some(doubled) = exactly_once::doubled(seen, expected) {
+        return (Outcome::CountedTwice, false, doubled.message);
+    }
+    let counted = !seen.server_groups(&expected.order).is_empty();
+    let because = expected.because.clone();
+    match (expected.count, counted) {
+        (Count::Once | Count::Either, true) => match worst(own) {
+            Some(wrong) => (Outcome::Wrong, false, wrong),
+            None => match late(seen, expected) {
+                Some(late) => (Outcome::Late, false, late),
+                None => (Outcome::CountedOnce, true, format!("counted once: {because}")),
+            },
+        },
+        (Count::Once, false) => {
+            (Outcome::Lost, false, of("exactly_once").unwrap_or_else(|| "lost".into()))
+        }
+        // It was lawful while it was sent; what came after the withdrawal is found above.
+        (Count::Never, true) if expected.must_stop.is_some() => {
+            (Outcome::CountedOnce, true, format!("counted before the stop ({because})"))
+        }
+        (Count::Never, true) => (Outcome::Leaked, false, format!("counted, though {because}")),
+        (Count::Reported, true) => {
+            (Outcome::Wrong, false, "counted, against all expectation".into())
+        }
+        (Count::Reported, false) => reported(seen, expected),
+        (Count::Either, false) if was_refused(seen, expected) => {
+            (Outcome::Reported, true, format!("not delivered: {because}"))
+        }
+        (Count::Never | Count::Either, false) => withheld(seen, expected),
+    }
+}
+
+fn worst(own: &[&Finding]) -> Option<String> {
+    own.iter().find(|f| ABOUT_CONTENT.contains(&f.check)).map(|f| f.message.clone())
+}
+
+fn withheld(seen: &Seen<'_>, expected: &Expected) -> (Outcome, bool, String) {
+    if expected.reason == Reason::NotGenuine && seen.history.waited.sentinel {
+        return (Outcome::Withheld, true, expected.because.clone());
+    }
+    if seen.silence_is_proven() {
+        (Outcome::Withheld, true, format!("not sent: {}", expected.because))
+    } else {
+        let why =
+            "nothing was seen, but silence proves nothing here: the control order did not arrive";
+        (Outcome::Unknown, false, why.into())
+    }
+}
+
+/// Not delivered, and the relay must have kept and reported it.
+fn reported(seen: &Seen<'_>, expected: &Expected) -> (Outcome, bool, String) {
+    let log = seen.history.readings.log.as_ref().map(|log| {
+        log.iter()
+            .filter(|e| e.order == expected.order && e.platform == seen.platform.id())
+            .collect::<Vec<_>>()
+    });
+    match log {
+        Some(entries) if entries.is_empty() => {
+            (Outcome::Lost, false, "neither delivered nor in the delivery log".into())
+        }
+        Some(entries) => {
+            let reason = entries.iter().find_map(|e| e.reason.clone()).unwrap_or_default();
+            (Outcome::Reported, true, format!("not delivered, and reported: {reason}"))
+        }
+        None if was_refused(seen, expected) => {
+            (Outcome::Reported, true, "not delivered: the platform refused it".into())
+        }
+        None => (
+            Outcome::Unknown,
+            false,
+            "not delivered; whether it was reported cannot be seen without a delivery log".into(),
+        ),
+    }
+}
+
+/// The relay did what it could: the platform did not take it.
+fn was_refused(seen: &Seen<'_>, expected: &Expected) -> bool {
+    seen.purchases(&expected.order).iter().any(|a| failure(seen, a).is_some())
+}
+
+/// Only where nothing stood in the way.
+fn late(seen: &Seen<'_>, expected: &Expected) -> Option<String> {
+    use crate::history::Did;
+    if !seen.case.scenario.given.is_empty() || seen.case.scenario.steps.len() > 3 {
+        return None;
+    }
+    let sent = seen.history.actions.iter().rev().find(
+        |a| matches!(&a.what, Did::Webhook { order: Some(order), .. } if *order == expected.order),
+    )?;
+    let taken = seen.purchases(&expected.order).into_iter().find(|s| s.taken())?;
+    let policies = seen.policies;
+    let allowed = policies.batch_delay.unsigned() + policies.stitch_grace.unsigned() + LATE;
+    let took = taken.exchange.at.saturating_sub(sent.at);
+    (took > allowed).then(|| format!("counted, but {} s after its webhook", took.as_secs()))
+}

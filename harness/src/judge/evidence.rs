@@ -1,0 +1,159 @@
+//! The exchanges that findings cite, as reports may show them: bounded, without credentials.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::{
+    exchange::{Ending, Exchange},
+    plan::Shop,
+    verdict::{Evidence, Finding},
+};
+
+/// Bytes of a body that reports show.
+const SHOWN: usize = 4 * 1024;
+/// Exchanges that one case's report shows.
+const MOST: usize = 20;
+/// Names whose values are credentials, wherever they stand.
+const SECRET_NAMES: [&str; 9] = [
+    "access_token",
+    "access-token",
+    "client_secret",
+    "refresh_token",
+    "authorization",
+    "developer-token",
+    "assertion",
+    "api_secret",
+    "id_token",
+];
+const REDACTED: &str = "[redacted]";
+
+/// Evidence for these findings, in order of the journal.
+pub(super) fn evidence(
+    findings: &[Finding],
+    exchanges: &[Exchange],
+    shops: &[Shop],
+    began: Duration,
+) -> Vec<Evidence> {
+    let secrets = secrets(shops);
+    let mut cited: Vec<u64> = Vec::new();
+    for seq in findings.iter().flat_map(|f| &f.exchanges) {
+        if !cited.contains(seq) && cited.len() < MOST {
+            cited.push(*seq);
+        }
+    }
+    cited.sort_unstable();
+    cited
+        .iter()
+        .filter_map(|seq| super::find(exchanges, *seq))
+        .map(|exchange| shown(exchange, &secrets, began))
+        .collect()
+}
+
+fn secrets(shops: &[Shop]) -> Vec<&str> {
+    let mut all = Vec::new();
+    for shop in shops {
+        all.extend(
+            [
+                &shop.secret,
+                &shop.previous_secret,
+                &shop.webhook_secret,
+                &shop.previous_webhook_secret,
+            ]
+            .map(String::as_str),
+        );
+        for account in shop.accounts.values() {
+            all.extend(account.secret.iter().map(|name| account.field(name)));
+        }
+    }
+    all.retain(|s| s.len() >= 6);
+    all
+}
+
+fn shown(exchange: &Exchange, secrets: &[&str], began: Duration) -> Evidence {
+    let request = &exchange.request;
+    let query = query(&request.query);
+    let line = format!(
+        "{} {}{}{}{}",
+        request.method,
+        request.host,
+        request.path,
+        if query.is_empty() { "" } else { "?" },
+        query
+    );
+    let ending = match exchange.ending {
+        Ending::Answered => exchange.reply.status.to_string(),
+        Ending::Open => "not answered yet".into(),
+        Ending::Reset => "connection reset".into(),
+        Ending::Cut => format!("{}, cut in the middle", exchange.reply.status),
+        Ending::Unanswered => "no answer".into(),
+        Ending::ClientLeft => "the relay did not wait for the answer".into(),
+    };
+    let at = exchange.at.saturating_sub(began);
+    Evidence {
+        seq: exchange.seq,
+        at_ms: u64::try_from(at.as_millis()).unwrap_or(u64::MAX),
+        request_line: strip(line, secrets),
+        request_body: body(&request.body, secrets),
+        answer_line: ending,
+        answer_body: body(&exchange.reply.body, secrets),
+    }
+}
+
+fn is_secret(name: &str) -> bool {
+    SECRET_NAMES.iter().any(|secret| name.eq_ignore_ascii_case(secret))
+}
+
+/// `name=value` pairs, values of credentials replaced.
+fn query(raw: &str) -> String {
+    raw.split('&')
+        .map(|pair| match pair.split_once('=') {
+            Some((name, _)) if is_secret(name) => format!("{name}={REDACTED}"),
+            _ => pair.to_owned(),
+        })
+        .collect::<Vec<_>>()
+        .join("&")
+}
+
+fn body(text: &str, secrets: &[&str]) -> String {
+    let text = match serde_json::from_str::<Value>(text) {
+        Ok(mut value) => {
+            redact(&mut value);
+            serde_json::to_string_pretty(&value).unwrap_or_default()
+        }
+        Err(_) if text.contains('=') && !text.contains('\n') => query(text),
+        Err(_) => text.to_owned(),
+    };
+    cut(strip(text, secrets))
+}
+
+fn redact(value: &mut Value) {
+    match value {
+        Value::Object(map) => {
+            for (name, inner) in map.iter_mut() {
+                if is_secret(name) {
+                    *inner = Value::String(REDACTED.into());
+                } else {
+                    redact(inner);
+                }
+            }
+        }
+        Value::Array(list) => list.iter_mut().for_each(redact),
+        _ => {}
+    }
+}
+
+fn strip(text: String, secrets: &[&str]) -> String {
+    secrets.iter().fold(text, |text, secret| {
+        if text.contains(secret) { text.replace(secret, REDACTED) } else { text }
+    })
+}
+
+fn cut(mut text: String) -> String {
+    if text.len() > SHOWN {
+        let end = (0..=SHOWN).rev().find(|i| text.is_char_boundary(*i)).unwrap_or(0);
+        text.truncate(end);
+        text.push_str("\n… (cut)");
+    }
+    text
+}

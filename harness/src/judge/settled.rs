@@ -1,0 +1,99 @@
+//! Whether a case is decided while it still runs: cheap, asked after every change of its journal.
+
+use rust_decimal::Decimal;
+
+use crate::{
+    exchange::{Exchange, OrderRef},
+    plan::Case,
+    platforms::{Channel, Entry, ItemKind, Platform},
+    truth::{Count, Expected, Truth},
+};
+
+/// Answer of [`settled`].
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Settled {
+    /// Nothing that is expected is missing.
+    pub yes: bool,
+    /// What is missing, in words.
+    pub missing: Vec<String>,
+}
+
+/// Whether all that should arrive has arrived: every order that counts (with its last adjustment), an attempt for every
+/// order that a planned failure keeps from counting, as many control orders as were played; and no request is open.
+///
+/// Silence is not judged here: the quiet window begins when this says yes.
+pub fn settled(
+    case: &Case,
+    platform: &dyn Platform,
+    truth: &Truth,
+    entries: &[Entry],
+    exchanges: &[Exchange],
+    open: usize,
+    controls: u32,
+) -> Settled {
+    let here = |entry: &&Entry| {
+        super::find(exchanges, entry.exchange).is_none_or(|x| x.platform == Some(platform.id()))
+    };
+    let own: Vec<&Entry> = entries
+        .iter()
+        .filter(|e| e.channel == Channel::Server && e.owner.is_some())
+        .filter(here)
+        .collect();
+    let mut missing = Vec::new();
+    for expected in &truth.orders {
+        let taken: Vec<&&Entry> = own.iter().filter(|e| is_of(e, &expected.order)).collect();
+        let sold = taken.iter().any(|e| e.item.kind == ItemKind::Purchase && !e.item.test);
+        if expected.order == OrderRef::Sentinel {
+            let mut keys: Vec<_> = taken.iter().map(|e| e.item.key.as_deref()).collect();
+            keys.sort_unstable();
+            keys.dedup();
+            if keys.len() < controls.max(1) as usize {
+                missing.push("the control order".into());
+            }
+            continue;
+        }
+        match expected.count {
+            Count::Once if !sold => missing.push(format!("order {}", expected.order)),
+            Count::Reported
+                if !case.scenario.given.is_empty() && !attempted(exchanges, expected) =>
+            {
+                missing.push(format!("an attempt for order {}", expected.order));
+            }
+            Count::Once | Count::Either if sold && !adjusted(expected, &taken) => {
+                missing.push(format!("the adjustment of order {}", expected.order));
+            }
+            _ => {}
+        }
+    }
+    if open > 0 {
+        missing.push(format!("the end of {open} open request(s)"));
+    }
+    Settled { yes: missing.is_empty(), missing }
+}
+
+fn is_of(entry: &Entry, order: &OrderRef) -> bool {
+    entry.owner.as_ref().is_some_and(|owner| owner.order.as_ref() == Some(order))
+}
+
+fn attempted(exchanges: &[Exchange], expected: &Expected) -> bool {
+    exchanges.iter().any(|e| {
+        e.reading.as_ref().is_some_and(|r| r.channel == Channel::Server)
+            && e.items_of(&expected.order).next().is_some()
+    })
+}
+
+/// The last adjustment was taken (a relay may join several refunds in one).
+fn adjusted(expected: &Expected, taken: &[&&Entry]) -> bool {
+    let Some(last) = expected.adjustments.last() else { return true };
+    if expected.must_stop.is_some() {
+        return true;
+    }
+    taken.iter().any(|entry| match entry.item.kind {
+        ItemKind::Retraction { .. } => last.remaining.is_zero(),
+        ItemKind::Restatement { .. } => {
+            !expected.knows(crate::truth::Fact::Adjustments)
+                || entry.item.value.is_some_and(|v| (v - last.remaining).abs() < Decimal::new(1, 4))
+        }
+        _ => false,
+    })
+}

@@ -1,0 +1,781 @@
+//! One order's expectation: whether it counts, with what, and until when it may be sent.
+
+use std::time::Duration;
+
+use rust_decimal::Decimal;
+use time::OffsetDateTime;
+
+use crate::{
+    exchange::OrderRef,
+    history::{Action, Call, Did},
+    plan::{Case, Order, Person},
+    platforms::{FailureClass, Platform},
+    scenario::{
+        Answers, Decision, Decisions, Expect, ExpectedOutcome, Given, JoinKey, OrderState,
+        OrderStep, Step, Topic, UntilStep,
+    },
+    sut::profile::{Profile, UnknownConsent, ValueBasis},
+    truth::{
+        Adjustment, Amount, Count, Expected, Fact, MustStop, Presence, Reason,
+        clicks::{Clicks, Join, join},
+        consent::{self, Told},
+        stimulus::{body_state, body_times, unsure},
+    },
+};
+
+/// What the model works from.
+pub(super) struct Model<'a> {
+    pub(super) case: &'a Case,
+    pub(super) platform: &'a dyn Platform,
+    pub(super) profile: &'a Profile,
+    pub(super) actions: &'a [Action],
+}
+
+/// One webhook about the order.
+struct Hook<'a> {
+    index: usize,
+    action: &'a Action,
+    topic: Topic,
+    call: &'a Call,
+    right: &'a [u16],
+    /// It must be taken: rightly signed and for this shop.
+    genuine: bool,
+}
+
+impl Hook<'_> {
+    /// The store holds it for delivered.
+    fn acknowledged(&self) -> bool {
+        self.call.status.is_some_and(|s| (200..300).contains(&s))
+    }
+
+    /// Refused with a status that is right for it.
+    fn rightly_refused(&self) -> bool {
+        !self.acknowledged() && self.call.status.is_some_and(|s| self.right.contains(&s))
+    }
+
+    /// The store would send it again: no answer, or one that asks for that.
+    fn put_off(&self) -> bool {
+        self.call.status.is_none_or(|s| s >= 500 || s == 429)
+    }
+}
+
+impl<'a> Model<'a> {
+    /// The control order: all allowed, a paid click, nothing special.
+    pub(super) fn control_order(&self) -> Expected {
+        let order = &self.case.sentinel;
+        let hooks = self.hooks(order);
+        let (time, other_times) = self.times(order, &hooks);
+        let mut expected = self.blank(order, &self.case.sentinel_person, time);
+        expected.other_times = other_times;
+        expected.contact_allowed = true;
+        expected.consent_user_data = Some(true);
+        expected.consent_personalise = Some(true);
+        expected.because = "the control order: everything allowed".into();
+        expected
+    }
+
+    /// One order of the scenario.
+    pub(super) fn order(&self, order: &Order) -> Expected {
+        let blank = OrderStep::default();
+        let (step_index, step) = self.step_of(order).unwrap_or((usize::MAX, &blank));
+        let hooks = self.hooks(order);
+        let (time, other_times) = self.times(order, &hooks);
+        let Some(person) = self.case.person_of(order) else {
+            let mut expected = self.blank(order, &self.case.sentinel_person, time);
+            (expected.count, expected.because) = (Count::Either, "its person is unknown".into());
+            return expected;
+        };
+        let mut expected = self.blank(order, person, time);
+        expected.other_times = other_times;
+        expected.unsure = unsure(step);
+        self.edits(order, &hooks, &mut expected);
+        self.adjustments(order, &mut expected);
+        self.browser_copies(order, &mut expected);
+
+        let told = consent::told(self.case, self.actions, &person.name);
+        let at = hooks.iter().find(|h| h.genuine).map_or(usize::MAX, |h| h.index);
+        let known = self.known(order, (step_index, step), &told, &hooks, at);
+        self.allow(&known, &told, &mut expected);
+        expected.ids = self.ids(order, (step_index, step), person, &told, &hooks, &known, time);
+
+        let (count, because, reason) =
+            self.count(order, step, step_index, &hooks, &known, &expected);
+        (expected.count, expected.because, expected.reason) = (count, because, reason);
+        if !hooks.is_empty() && expected.count != Count::Never {
+            self.stops(order, &told, at, known.join, &mut expected);
+        }
+        self.asked(order, &mut expected);
+        expected
+    }
+
+    fn blank(&self, order: &Order, person: &Person, time: OffsetDateTime) -> Expected {
+        let subject = Person { contact: order.contact.clone(), ..person.clone() };
+        let mut other_values = Vec::new();
+        if let Some((value, currency)) = &order.presentment {
+            other_values.push(Amount { value: *value, currency: currency.clone() });
+        }
+        let mut unsure = Vec::new();
+        let event_id = crate::sut::template::event_id(&self.profile.policies, order)
+            .unwrap_or_else(|_| {
+                unsure.push(Fact::Id);
+                String::new()
+            });
+        Expected {
+            order: order.id.clone(),
+            count: Count::Once,
+            because: String::new(),
+            reason: Reason::None,
+            value: value(order, self.profile.policies.value_basis),
+            currency: order.currency.clone(),
+            other_values,
+            time,
+            other_times: Vec::new(),
+            event_id,
+            browser_copy: false,
+            ids: Vec::new(),
+            contact_allowed: false,
+            identity: self.platform.identity(&subject),
+            consent_user_data: None,
+            consent_personalise: None,
+            ips: vec![person.ip.clone()],
+            user_agents: vec![person.user_agent.clone()],
+            adjustments: Vec::new(),
+            limited_data_use: false,
+            must_stop: None,
+            contact_stop: None,
+            unsure,
+        }
+    }
+
+    fn step_of(&self, order: &Order) -> Option<(usize, &'a OrderStep)> {
+        self.case.scenario.steps.iter().enumerate().find_map(|(i, step)| match step {
+            Step::Order(step) if OrderRef::Named(step.id.clone()) == order.id => Some((i, &**step)),
+            _ => None,
+        })
+    }
+
+    fn step(&self, action: &Action) -> Option<&'a Step> {
+        action.step.and_then(|step| self.case.scenario.steps.get(step))
+    }
+
+    fn hooks(&self, order: &Order) -> Vec<Hook<'a>> {
+        let good = |right: &[u16]| right.iter().any(|s| (200..300).contains(s));
+        self.actions
+            .iter()
+            .enumerate()
+            .filter_map(|(index, action)| match &action.what {
+                Did::Webhook { order: Some(about), topic, signature, right, call }
+                    if *about == order.id =>
+                {
+                    let genuine = signature.is_good() && good(right);
+                    Some(Hook { index, action, topic: *topic, call, right, genuine })
+                }
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// The moments that the store tells, else the moment of the step.
+    fn times(&self, order: &Order, hooks: &[Hook<'_>]) -> (OffsetDateTime, Vec<OffsetDateTime>) {
+        let first = hooks.iter().find(|h| h.genuine && h.topic != Topic::Refund);
+        let told = first.map(|h| body_times(h.call)).unwrap_or_default();
+        match told.split_first() {
+            Some((first, rest)) => (*first, rest.to_vec()),
+            None => {
+                let began = first.map_or(OffsetDateTime::UNIX_EPOCH, |h| h.action.time);
+                (began + order.placed, Vec::new())
+            }
+        }
+    }
+
+    /// Totals after an edit are right as well, unless the order was seen to be delivered before.
+    fn edits(&self, order: &Order, hooks: &[Hook<'_>], expected: &mut Expected) {
+        let mut counted = false;
+        for hook in hooks.iter().filter(|h| h.genuine) {
+            let edit = match self.step(hook.action) {
+                Some(Step::Webhook(step)) => step.total.as_ref(),
+                _ => None,
+            };
+            if let Some(total) = edit {
+                if self.profile.policies.value_basis != ValueBasis::Total {
+                    expected.unsure.push(Fact::Value);
+                } else if !counted {
+                    expected.value = total.amount;
+                    expected.currency.clone_from(&total.currency);
+                } else {
+                    expected.unsure.push(Fact::Adjustments);
+                    if self.delivered_before(order, hook.index) {
+                        continue;
+                    }
+                    expected
+                        .other_values
+                        .push(Amount { value: total.amount, currency: total.currency.clone() });
+                }
+            }
+            counted |= self.counts_now(order, hook) == Some(true);
+        }
+    }
+
+    fn adjustments(&self, order: &Order, expected: &mut Expected) {
+        let basis = self.profile.policies.value_basis;
+        let mut left = expected.value;
+        let mut done: Vec<usize> = Vec::new();
+        for (position, action) in self.actions.iter().enumerate() {
+            let Some(index) = action.step else { continue };
+            let is_hook = matches!(&action.what,
+                Did::Webhook { order: Some(about), signature, .. }
+                    if *about == order.id && signature.is_good());
+            if !is_hook || done.contains(&index) {
+                continue;
+            }
+            let remaining = match self.step(action) {
+                Some(Step::Refund(step)) => match &step.amount {
+                    Some(amount) => (left - amount.amount).max(Decimal::ZERO),
+                    None => Decimal::ZERO,
+                },
+                Some(Step::Cancel(step)) => {
+                    if step.refund == Some(false) {
+                        expected.unsure.push(Fact::Adjustments);
+                    }
+                    Decimal::ZERO
+                }
+                _ => continue,
+            };
+            done.push(index);
+            if basis != ValueBasis::Total && !remaining.is_zero() {
+                expected.unsure.push(Fact::Adjustments);
+            }
+            if !remaining.is_zero() && !self.delivered_before(order, position) {
+                let currency = expected.currency.clone();
+                expected.other_values.push(Amount { value: remaining, currency });
+            }
+            if remaining != left && self.platform.takes_adjustments() {
+                expected.adjustments.push(Adjustment { remaining, at: action.time });
+            }
+            left = remaining;
+        }
+    }
+
+    fn browser_copies(&self, order: &Order, expected: &mut Expected) {
+        for action in self.actions {
+            if let Did::BrowserCopy { order: about, platform, event_id } = &action.what
+                && *about == order.id
+                && *platform == self.platform.id()
+            {
+                expected.browser_copy = true;
+                expected.event_id.clone_from(event_id);
+                expected.unsure.retain(|f| *f != Fact::Id);
+            }
+        }
+    }
+
+    /// True if the scenario saw the order's event taken before the action with this index.
+    fn delivered_before(&self, order: &Order, index: usize) -> bool {
+        self.actions.iter().take(index).any(|action| {
+            matches!(&action.what, Did::Waited { happened: true, .. })
+                && matches!(self.step(action),
+                    Some(Step::Until(UntilStep::Delivered(id)))
+                        if OrderRef::Named(id.clone()) == order.id)
+        })
+    }
+
+    /// Whether this webhook shows the order in a state that counts; `None`: it says nothing about it.
+    fn counts_now(&self, order: &Order, hook: &Hook<'_>) -> Option<bool> {
+        if matches!(hook.topic, Topic::Refund | Topic::Unrelated) {
+            return None;
+        }
+        let state = body_state(hook.call).or_else(|| match self.step(hook.action) {
+            Some(Step::Webhook(step)) if step.state.is_some() => step.state,
+            Some(Step::Webhook(_)) if hook.topic == Topic::Paid => Some(OrderState::Paid),
+            _ if hook.topic == Topic::Cancelled => Some(OrderState::Cancelled),
+            _ => Some(order.state),
+        })?;
+        Some(
+            hook.topic != Topic::Cancelled && self.profile.policies.counted_states.contains(&state),
+        )
+    }
+
+    /// What the relay can know of the visitor's choice when it takes the order.
+    fn known(
+        &self,
+        order: &Order,
+        (step_index, step): (usize, &OrderStep),
+        told: &[Told<'_>],
+        hooks: &[Hook<'_>],
+        at: usize,
+    ) -> Known {
+        let join = join(self.case, self.profile, order, step);
+        let erased = self.erasures(&order.by).any(|(i, _)| i < at);
+        let gpc = told.iter().any(|t| t.index < at && t.visit.is_some_and(|v| v.gpc));
+        let answered = consent::answered(self.case, &order.by, step_index);
+        let visitor = answered.unwrap_or_default();
+        // The order carries the visitor's answer where the relay's input has a place for it.
+        let snapshot = match &step.consent {
+            Some(own) => consent::decisions(own),
+            None => answered,
+        };
+        let carried = snapshot.filter(|_| self.carries_consent(step));
+        let mut open = None;
+        if step.consent.is_some() && !self.carries_consent(step) {
+            open = Some("the relay has no way to take consent with the order");
+        }
+        let mut heard = match join {
+            Join::Visitor => consent::state_before(told, at),
+            _ => Decisions::default(),
+        };
+        let unsure = unsure(step);
+        if join != Join::Visitor && carried.is_none() && answered.is_some() {
+            open = Some("the relay has no sure way to find the visitor's choice");
+        }
+        // What is told just after the order counts if it comes within the declared grace.
+        let webhook = hooks.iter().find(|h| h.genuine);
+        for late in told.iter().filter(|t| t.index > at) {
+            let (Some(webhook), Some(answer)) = (webhook, late.answer) else { continue };
+            if heard.ads != Decision::Unknown || carried.is_some() {
+                continue;
+            }
+            if join == Join::Visitor
+                && late.visit.is_some()
+                && in_grace(self.profile, webhook, late)
+            {
+                heard = answer;
+            } else if answer.ads == Decision::Granted {
+                open = Some("consent was told only after the order");
+            }
+        }
+        if told.iter().any(|t| !t.arrived && t.answer.is_some()) {
+            open = Some("the relay did not answer when it was told of consent");
+        }
+        if unsure.contains(&Fact::Join) {
+            open = Some("the scenario changed how the order is joined with its visitor");
+        }
+        let state = consent::stricter_of_all(carried.unwrap_or_default(), heard);
+        let sends = self.profile.policies.unknown_consent != UnknownConsent::Withhold;
+        if gpc && (state.ads == Decision::Granted || (sends && state.ads == Decision::Unknown)) {
+            open = Some("the visitor sent Global Privacy Control");
+        }
+        Known { state, open, gpc, join, erased, visitor }
+    }
+
+    fn carries_consent(&self, step: &OrderStep) -> bool {
+        let first = self.case.scenario.steps.iter().find_map(|step| match step {
+            Step::Order(order) => order.format.as_deref(),
+            _ => None,
+        });
+        let format = step.format.as_deref().or(first);
+        let format = format.or(self.profile.send.formats.first().map(String::as_str));
+        self.profile.send.attributes.consent.is_some() || format == Some("standard_webhooks")
+    }
+
+    /// Erasures of a person: index and the moment when the relay had acknowledged it.
+    fn erasures(&self, by: &str) -> impl Iterator<Item = (usize, Duration)> {
+        self.actions.iter().enumerate().filter_map(move |(i, action)| match self.step(action) {
+            Some(Step::Erase(step)) if step.by.as_deref().unwrap_or("shopper") == by => {
+                let call = match &action.what {
+                    Did::Operator { call, .. } | Did::Webhook { call, .. } => call,
+                    _ => return None,
+                };
+                call.status.is_some().then_some((i, action.at))
+            }
+            _ => None,
+        })
+    }
+
+    fn allow(&self, known: &Known, told: &[Told<'_>], expected: &mut Expected) {
+        let sends = self.profile.policies.unknown_consent != UnknownConsent::Withhold;
+        expected.contact_allowed = match known.state.ads_user_data {
+            Decision::Granted => true,
+            Decision::Denied => false,
+            Decision::Unknown => sends,
+        };
+        if known.open.is_some() && !known.gpc {
+            expected.unsure.push(Fact::Consent);
+            expected.contact_allowed = known.visitor.ads_user_data != Decision::Denied
+                && known.state.ads_user_data != Decision::Denied;
+        }
+        let claim = |decision| match decision {
+            Decision::Granted => Some(true),
+            Decision::Denied => Some(false),
+            Decision::Unknown => None,
+        };
+        expected.consent_user_data = claim(known.state.ads_user_data);
+        expected.consent_personalise =
+            if known.gpc { Some(false) } else { claim(known.state.ads_personalise) };
+        expected.limited_data_use = known.gpc;
+        for visit in told.iter().filter_map(|t| t.visit) {
+            expected.ips.extend(visit.ip.clone());
+            expected.user_agents.extend(visit.user_agent.clone());
+        }
+    }
+
+    /// The landing that a relay without a call for landings can know from the order alone.
+    fn noted_by_the_store<'b>(
+        &self,
+        order: &Order,
+        step_index: usize,
+        told: &[Told<'_>],
+        hooks: &[Hook<'b>],
+    ) -> Option<(Told<'b>, bool, Decisions)>
+    where
+        'a: 'b,
+    {
+        if told.iter().any(|t| t.visit.is_some()) {
+            return None;
+        }
+        let hook = hooks.first()?;
+        let visit =
+            self.case.scenario.steps.iter().take(step_index).rev().find_map(|s| match s {
+                Step::Visit(visit) if visit.by.as_deref().unwrap_or("shopper") == order.by => {
+                    Some(visit)
+                }
+                _ => None,
+            })?;
+        let state = consent::answered(self.case, &order.by, step_index).unwrap_or_default();
+        let told = Told {
+            index: hook.index,
+            until: hook.action.at,
+            answer: None,
+            visit: Some(visit),
+            action: hook.action,
+            arrived: true,
+        };
+        Some((told, false, state))
+    }
+
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "one caller; each is a part of the order's story"
+    )]
+    fn ids(
+        &self,
+        order: &Order,
+        (step_index, step): (usize, &OrderStep),
+        person: &Person,
+        told: &[Told<'_>],
+        hooks: &[Hook<'_>],
+        known: &Known,
+        placed: OffsetDateTime,
+    ) -> Vec<crate::truth::ExpectedId> {
+        let at = hooks.iter().find(|h| h.genuine).map_or(usize::MAX, |h| h.index);
+        let erased_at = self.erasures(&order.by).map(|(i, _)| i).filter(|i| *i < at).max();
+        let mut landings: Vec<_> = told
+            .iter()
+            .filter(|t| t.visit.is_some())
+            .map(|t| {
+                let certain =
+                    t.index < at || hooks.first().is_some_and(|h| in_grace(self.profile, h, t));
+                // The answer that comes with a landing counts for it.
+                (t.clone(), certain, consent::state_before(told, t.index + 1))
+            })
+            .collect();
+        landings.extend(self.noted_by_the_store(order, step_index, told, hooks));
+        let landing_site = self.profile.send.joins.contains(&JoinKey::LandingSite)
+            && step.join.as_ref().is_none_or(|j| j.contains(&JoinKey::LandingSite));
+        let clicks = Clicks {
+            case: self.case,
+            platform: self.platform,
+            profile: self.profile,
+            person,
+            join: match known.join {
+                // Without a call for landings only the order itself can tell.
+                _ if self.profile.send.click.is_none() && landing_site => Join::LandingSite,
+                _ if self.profile.send.click.is_none() => Join::None,
+                join => join,
+            },
+            landing_site,
+            landings,
+            at_order: known.state,
+            placed,
+        };
+        let mut ids = clicks.expected(hooks.first().map(|h| &h.call.request));
+        if erased_at.is_some() {
+            // Which landing an id came from is not kept here: after an erasure old ids must not come back, and new
+            // ones may be suppressed.
+            let fresh = told.iter().any(|t| t.visit.is_some() && Some(t.index) > erased_at);
+            for id in &mut ids {
+                id.presence = if fresh { Presence::Optional } else { Presence::Forbidden };
+            }
+        }
+        if unsure(step).contains(&Fact::Join) {
+            for id in ids.iter_mut().filter(|id| id.presence == Presence::Required) {
+                id.presence = Presence::Optional;
+            }
+        }
+        ids
+    }
+
+    fn count(
+        &self,
+        order: &Order,
+        step: &OrderStep,
+        step_index: usize,
+        hooks: &[Hook<'_>],
+        known: &Known,
+        expected: &Expected,
+    ) -> (Count, String, Reason) {
+        let either = |why: &str| (Count::Either, why.to_owned(), Reason::None);
+        let never = |why: String, reason| (Count::Never, why, reason);
+        if hooks.is_empty() {
+            return either("no webhook was sent for it");
+        }
+        let genuine: Vec<_> = hooks.iter().filter(|h| h.genuine).collect();
+        if genuine.is_empty() {
+            return never("no webhook about it was genuine".into(), Reason::NotGenuine);
+        }
+        let unsure = unsure(step);
+        if order.test {
+            return never("it is a test order".into(), Reason::OrderRule);
+        }
+        if !self.profile.policies.counted_kinds.contains(&order.kind) {
+            return never(
+                format!("orders of kind {:?} do not count", order.kind),
+                Reason::OrderRule,
+            );
+        }
+        let reached = genuine.iter().find(|h| self.counts_now(order, h) == Some(true));
+        let Some(reached) = reached else {
+            if unsure.contains(&Fact::Count) {
+                return either("the scenario changed what decides whether it counts");
+            }
+            return never("it never reached a state that counts".into(), Reason::OrderRule);
+        };
+        if known.erased {
+            return either("the person was erased before");
+        }
+        let withholds = self.profile.policies.unknown_consent == UnknownConsent::Withhold;
+        if known.visitor.ads == Decision::Denied && withholds {
+            // Whether or not the relay can find the answer, it has no yes.
+            return never("advertising consent is denied".into(), Reason::Consent);
+        }
+        match known.state.ads {
+            Decision::Denied if known.open.is_none() || known.join == Join::Visitor => {
+                return never("advertising consent is denied".into(), Reason::Consent);
+            }
+            Decision::Denied => return either(known.open.unwrap_or_default()),
+            _ => {}
+        }
+        if let Some(why) = known.open {
+            return either(why);
+        }
+        if known.state.ads == Decision::Unknown {
+            match self.profile.policies.unknown_consent {
+                UnknownConsent::Withhold => {
+                    return never("consent is unknown".into(), Reason::Consent);
+                }
+                UnknownConsent::Undeclared => {
+                    return either("consent is unknown, and no policy is declared");
+                }
+                UnknownConsent::Send => {}
+            }
+        }
+        if unsure.contains(&Fact::Count) {
+            return either("the scenario changed what decides whether it counts");
+        }
+        let counting: Vec<_> =
+            genuine.iter().filter(|h| self.counts_now(order, h) == Some(true)).collect();
+        if counting.iter().all(|h| !h.acknowledged() && h.put_off()) {
+            return either("no webhook about it was acknowledged");
+        }
+        if counting.iter().all(|h| h.rightly_refused()) {
+            return either("its webhook was refused, as it may be");
+        }
+        if let Some(why) = self.taken_back(order, &genuine, reached.index) {
+            return either(why);
+        }
+        if let Some(why) = self.out_of_age(order) {
+            return either(why);
+        }
+        if known.state.ads_user_data != Decision::Granted
+            && self.profile.policies.unknown_consent != UnknownConsent::Send
+        {
+            return either("contact data may not be sent: withholding the whole event is as good");
+        }
+        let by_click = expected.ids.iter().any(|id| id.click && id.presence == Presence::Required);
+        let by_browser = expected.ids.iter().any(|id| id.presence == Presence::Required);
+        let by_contact = expected.contact_allowed
+            && (order.contact.email.is_some() || order.contact.phone.is_some());
+        if !by_click && !self.platform.has_browser_copy() {
+            return either("no click led to it");
+        }
+        if !by_browser && !(by_contact && self.platform.matches_by_contact()) {
+            return either("nothing identifies the shopper");
+        }
+        if let Some(why) = self.hopeless(order, step_index) {
+            return either(why);
+        }
+        (Count::Once, "it is paid for and may be sent".into(), Reason::None)
+    }
+
+    /// Cancelled or fully refunded when it is open whether it was sent before.
+    fn taken_back(
+        &self,
+        order: &Order,
+        hooks: &[&Hook<'_>],
+        reached: usize,
+    ) -> Option<&'static str> {
+        let mut left = order.total;
+        let mut done = Vec::new();
+        for hook in hooks {
+            let Some(index) = hook.action.step else { continue };
+            let gone = match self.step(hook.action) {
+                Some(Step::Cancel(_)) => true,
+                Some(Step::Refund(step)) if !done.contains(&index) => {
+                    done.push(index);
+                    left -= step.amount.as_ref().map_or(left, |a| a.amount);
+                    left <= Decimal::ZERO
+                }
+                _ => hook.topic == Topic::Cancelled,
+            };
+            if gone && !(hook.index > reached && self.delivered_before(order, hook.index)) {
+                return Some("it was taken back, perhaps before it was sent");
+            }
+        }
+        None
+    }
+
+    /// Outside of the time that the platform takes events of.
+    fn out_of_age(&self, order: &Order) -> Option<&'static str> {
+        // https://developers.facebook.com/docs/marketing-api/conversions-api/using-the-api and the like.
+        let oldest = match self.platform.id() {
+            "meta" | "tiktok" => time::Duration::days(7),
+            _ => time::Duration::days(54),
+        };
+        let margin = time::Duration::HOUR;
+        if order.placed < -(oldest - margin) {
+            Some("it is older than the platform takes")
+        } else if order.placed > time::Duration::seconds(5) {
+            Some("it lies in the future")
+        } else {
+            None
+        }
+    }
+
+    /// A planned fault that no retry can get over.
+    fn hopeless(&self, order: &Order, step_index: usize) -> Option<&'static str> {
+        let recovers = self.case.scenario.steps.iter().enumerate().any(|(i, step)| {
+            i > step_index
+                && matches!(step, Step::Recovers(_) | Step::Replay(_) | Step::Credentials(_))
+        });
+        self.case.scenario.given.iter().find_map(|Given::Platform(fault)| {
+            let here = fault.name.as_deref().is_none_or(|name| name == self.platform.id());
+            let token = fault.name.as_deref() == Some("google_oauth");
+            let about = |id: &String| OrderRef::Named(id.clone()) == order.id;
+            let hits = fault.order.as_ref().is_none_or(about)
+                && (fault.rows.is_empty() || fault.rows.iter().any(about));
+            if !(here || token) || !hits {
+                return None;
+            }
+            let forever = fault.times.is_none() && !recovers;
+            match &fault.answers {
+                Answers::Failure(FailureClass::Invalid | FailureClass::PartialInvalid) if here => {
+                    Some("the platform refuses it for good")
+                }
+                Answers::Failure(FailureClass::Forbidden | FailureClass::TokenExpired) => {
+                    Some("the platform refuses the credential")
+                }
+                Answers::Failure(FailureClass::Invalid) => Some("the credential is refused"),
+                Answers::Http(answer)
+                    if (300..500).contains(&answer.status)
+                        && !matches!(answer.status, 408 | 425 | 429) =>
+                {
+                    Some("the platform refuses it for good")
+                }
+                Answers::Redirect => Some("the platform answers with a redirect"),
+                Answers::CommitThenReset
+                | Answers::CommitThenSilence
+                | Answers::CommitThenBadGateway
+                | Answers::CutBody
+                | Answers::SlowBody(_)
+                | Answers::Delay(_) => None,
+                _ if forever => Some("the platform never recovers"),
+                _ => None,
+            }
+        })
+    }
+
+    /// Withdrawal and erasure after the order: from then on nothing may be sent.
+    fn stops(
+        &self,
+        order: &Order,
+        told: &[Told<'_>],
+        at: usize,
+        join: Join,
+        expected: &mut Expected,
+    ) {
+        let withdrawn = told
+            .iter()
+            .filter(|t| t.index > at && t.arrived && join == Join::Visitor)
+            .find(|t| t.answer.is_some_and(|a| a.ads == Decision::Denied))
+            .map(|t| (t.until, "advertising consent was withdrawn"));
+        let erased = self
+            .erasures(&order.by)
+            .find(|(i, _)| *i > at)
+            .map(|(_, until)| (until, "the person was erased"));
+        let first = [withdrawn, erased].into_iter().flatten().min_by_key(|(after, _)| *after);
+        if let Some((after, because)) = first {
+            expected.must_stop = Some(MustStop { after, because: because.into() });
+            expected.count = Count::Either;
+            expected.because = format!("{because} after the order");
+        }
+        expected.contact_stop = told
+            .iter()
+            .filter(|t| t.index > at && t.arrived && join == Join::Visitor)
+            .find(|t| t.answer.is_some_and(|a| a.ads_user_data == Decision::Denied))
+            .map(|t| t.until);
+    }
+
+    /// What the scenario says itself goes before what the steps imply.
+    fn asked(&self, order: &Order, expected: &mut Expected) {
+        for expect in &self.case.scenario.expect {
+            let Expect::Outcome(outcome) = expect else { continue };
+            if OrderRef::Named(outcome.order.clone()) != order.id {
+                continue;
+            }
+            let count = match outcome.is {
+                ExpectedOutcome::Counted => Count::Once,
+                ExpectedOutcome::Withheld => Count::Never,
+                ExpectedOutcome::Reported => Count::Reported,
+                ExpectedOutcome::Any => Count::Either,
+            };
+            if count != expected.count {
+                if count == Count::Never && expected.must_stop.is_none() {
+                    expected.reason = if expected.limited_data_use || !expected.contact_allowed {
+                        Reason::Consent
+                    } else {
+                        Reason::Asked
+                    };
+                } else if count != Count::Never {
+                    expected.reason = Reason::None;
+                }
+                expected.because = "the scenario says so".into();
+                expected.count = count;
+            }
+        }
+    }
+}
+
+/// What the relay can know about the visitor's choice.
+struct Known {
+    state: Decisions,
+    /// Why it is open what the relay knows.
+    open: Option<&'static str>,
+    gpc: bool,
+    join: Join,
+    erased: bool,
+    /// What the visitor really chose, whether or not the relay can find it.
+    visitor: Decisions,
+}
+
+/// Told within the grace that the relay declares, however the time on the way is counted.
+fn in_grace(profile: &Profile, webhook: &Hook<'_>, late: &Told<'_>) -> bool {
+    let began = webhook.action.at.saturating_sub(webhook.call.took);
+    late.arrived && late.until.saturating_sub(began) <= profile.policies.stitch_grace.unsigned()
+}
+
+fn value(order: &Order, basis: ValueBasis) -> Decimal {
+    match basis {
+        ValueBasis::Total => order.total,
+        ValueBasis::Subtotal => order.subtotal,
+        ValueBasis::Net => order.total - order.tax - order.shipping,
+    }
+}

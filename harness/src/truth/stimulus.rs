@@ -1,0 +1,69 @@
+//! Facts read from what the harness itself sent: the order's own times and state as the store told them, and which
+//! facts a scenario's patch may have changed.
+
+use serde_json::Value;
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+
+use crate::{
+    history::Call,
+    scenario::{OrderState, OrderStep},
+    truth::Fact,
+};
+
+/// The moments at which the store says that the order was placed.
+pub(super) fn body_times(call: &Call) -> Vec<OffsetDateTime> {
+    let Some(body) = call.request.json() else { return Vec::new() };
+    let mut times: Vec<OffsetDateTime> = ["/processed_at", "/created_at", "/data/placed_at"]
+        .iter()
+        .filter_map(|at| body.pointer(at)?.as_str())
+        .filter_map(|text| OffsetDateTime::parse(text, &Rfc3339).ok())
+        .collect();
+    times.dedup();
+    times
+}
+
+/// The state in which this webhook shows the order, where its format is known.
+pub(super) fn body_state(call: &Call) -> Option<OrderState> {
+    let body = call.request.json()?;
+    if body.get("cancelled_at").is_some_and(|at| !at.is_null()) {
+        return Some(OrderState::Cancelled);
+    }
+    let state = body.get("financial_status").or_else(|| body.pointer("/data/state"))?;
+    serde_json::from_value(state.clone()).ok()
+}
+
+/// Facts that the patch of an order step may have changed.
+pub(super) fn unsure(step: &OrderStep) -> Vec<Fact> {
+    let Some(Value::Object(patch)) = &step.patch else { return Vec::new() };
+    let mut facts = Vec::new();
+    let inner = patch.get("data").and_then(Value::as_object);
+    for key in patch.keys().chain(inner.into_iter().flat_map(|data| data.keys())) {
+        let touched: &[Fact] = match key.as_str() {
+            "note_attributes" => &[Fact::Join, Fact::Count],
+            "visitor_id" | "cart_token" | "checkout_token" | "landing_site" | "landing_url" => {
+                &[Fact::Join]
+            }
+            "consent" => &[Fact::Count],
+            "currency" => &[Fact::Currency, Fact::Value, Fact::Count],
+            "presentment_currency" => &[Fact::Currency, Fact::Value],
+            "created_at" | "processed_at" | "placed_at" => &[Fact::Time, Fact::Count],
+            "email" | "phone" | "contact_email" | "customer" | "billing_address"
+            | "shipping_address" | "contact" | "default_address" => &[Fact::Identity, Fact::Count],
+            "browser_ip" | "client_details" | "device" => &[Fact::Device],
+            "id" | "order_number" | "name" => &[Fact::Id],
+            "financial_status"
+            | "cancelled_at"
+            | "source_name"
+            | "test"
+            | "gateway"
+            | "payment_gateway_names"
+            | "state"
+            | "kind"
+            | "type" => &[Fact::Count],
+            key if key.contains("price") || key.contains("total") => &[Fact::Value, Fact::Count],
+            _ => &[],
+        };
+        facts.extend(touched.iter().copied().filter(|f| !facts.contains(f)).collect::<Vec<_>>());
+    }
+    facts
+}
