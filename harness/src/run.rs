@@ -13,9 +13,9 @@ use tokio::{sync::Semaphore, task::JoinSet};
 
 use crate::{
     driver::Driver,
-    exchange::OrderRef,
+    exchange::{Ending, Exchange, OrderRef},
     gateway::{CaseHandle, Gateway, GatewayOptions, Log},
-    history::{History, Waited},
+    history::{Action, Did, History, Waited},
     judge,
     plan::{
         Case, Plan, Shop,
@@ -190,11 +190,7 @@ pub fn plan(options: &Options) -> Result<Plan, RunError> {
 
 fn shops_needed(plan: &Plan, _options: &Options) -> usize {
     // A shop for each case and a second one for those that need two: no two cases share an account.
-    plan.cases.iter().map(shops_of).sum::<usize>().max(1)
-}
-
-fn shops_of(case: &Case) -> usize {
-    1 + case.orders.iter().map(|o| o.shop).max().unwrap_or(0)
+    plan.cases.iter().map(Case::shops_needed).sum::<usize>().max(1)
 }
 
 async fn shared_relay(
@@ -287,7 +283,7 @@ impl Run {
             return Some(self.with_private_relay(case).await);
         }
         let relay = self.shared.as_ref()?;
-        let shops = self.shops.get(self.pool.take(shops_of(&case))?)?.to_vec();
+        let shops = self.shops.get(self.pool.take(case.shops_needed())?)?.to_vec();
         let handle = match self.gateway.open(Arc::clone(&case), &shops, None) {
             Ok(handle) => handle,
             Err(why) => return Some((fault(&case, why), None)),
@@ -299,7 +295,7 @@ impl Run {
     async fn with_private_relay(&self, case: Arc<Case>) -> (CaseVerdict, Option<String>) {
         let first = self.shops.len() + case.id * 2;
         let shops =
-            cases::shops(self.options.seed, first, shops_of(&case), &self.options.profile);
+            cases::shops(self.options.seed, first, case.shops_needed(), &self.options.profile);
         self.gateway.add_shops(&shops);
         let door = match self.gateway.open_door().await {
             Ok(door) => door,
@@ -371,11 +367,11 @@ impl Run {
         case: &Case,
         platform: &'static dyn Platform,
         handle: &CaseHandle,
-        actions: &[crate::history::Action],
+        actions: &[Action],
         controls: u32,
     ) -> Waited {
         let profile = &self.options.profile;
-        let quiet = profile.policies.quiet.unsigned();
+        let quiet = quiet_window(case, profile, actions);
         let expected = truth::truth(case, platform, profile, actions);
         let declared = declared_waiting(case, profile);
         let began = Instant::now();
@@ -390,13 +386,18 @@ impl Run {
         let settled = loop {
             let settled = handle
                 .wait_until(deadline.into(), |log| {
+                    // What hangs at another platform decides nothing here.
+                    let open = |e: &&Exchange| {
+                        e.platform == Some(case.platform) && e.ending == Ending::Open
+                    };
+                    let open = log.exchanges.iter().filter(open).count();
                     let state = judge::settled(
                         case,
                         platform,
                         &expected,
                         &log.entries,
                         &log.exchanges,
-                        log.open,
+                        open,
                         controls,
                     );
                     missing = state.missing;
@@ -438,8 +439,7 @@ impl Run {
         Waited { decided: settled, sentinel, quiet, missing, declared }
     }
 
-    fn note_answers(&self, actions: &[crate::history::Action]) {
-        use crate::history::Did;
+    fn note_answers(&self, actions: &[Action]) {
         let mut calls = actions.iter().filter_map(|a| match &a.what {
             Did::Landing { call, .. } | Did::Webhook { call, .. } => Some(call),
             _ => None,
@@ -507,6 +507,37 @@ impl Run {
             })
             .collect()
     }
+}
+
+/// How long it must be quiet before silence means something: the declared time, and on top of it whatever may keep an order
+/// back in this case: the wait for a landing that is not known, a retry that a failure has put off.
+fn quiet_window(case: &Case, profile: &Profile, actions: &[Action]) -> Duration {
+    let policies = &profile.policies;
+    let mut quiet = policies.quiet.unsigned() + policies.batch_delay.unsigned();
+    if waits_for_landing(case, actions) {
+        quiet += policies.stitch_grace.unsigned();
+    }
+    let floors = case.scenario.given.iter().map(|Given::Platform(fault)| {
+        fault.retry_after.or(fault.retry_after_date).map_or(Duration::ZERO, |span| span.unsigned())
+    });
+    if let Some(floor) = floors.max() {
+        quiet += floor + policies.retry_cap.unsigned();
+    }
+    quiet
+}
+
+/// Whether some order's webhook went out before any landing of its shopper had been told.
+fn waits_for_landing(case: &Case, actions: &[Action]) -> bool {
+    let landed = |by: &str, before: usize| {
+        let told = |a: &Action| matches!(&a.what, Did::Landing { by: who, .. } if who == by);
+        actions.iter().take(before).any(told)
+    };
+    actions.iter().enumerate().any(|(i, action)| match &action.what {
+        Did::Webhook { order: Some(OrderRef::Named(id)), .. } => {
+            case.order(id).is_some_and(|order| !landed(&order.by, i))
+        }
+        _ => false,
+    })
 }
 
 /// Waiting that the scenario's faults and the profile's retry policy make unavoidable.

@@ -79,6 +79,7 @@ impl Bench {
             covers: vec!["DED-01".into()],
             platforms: crate::scenario::Platforms::All,
             why: None,
+            source: Default::default(),
             needs: Vec::new(),
             settings: BTreeMap::new(),
             given: Vec::new(),

@@ -142,7 +142,7 @@ fn silent_people<'a>(seen: &Seen<'a>) -> Vec<&'a Person> {
         .filter(|person| {
             let own = || seen.case.orders.iter().filter(|o| o.by == person.name);
             let forbidden = own()
-                .all(|o| seen.truth.of(&o.id).is_some_and(|e| forbids(e)));
+                .all(|o| seen.truth.of(&o.id).is_some_and(forbids));
             let refused = seen.history.actions.iter().any(|a| {
                 matches!(&a.what, Did::Consent { by, decisions, .. }
                     if *by == person.name && decisions.ads == Decision::Denied)

@@ -368,8 +368,17 @@ impl<'a> Driver<'a> {
     ) -> Result<(), Fault> {
         let known = self.order_at(placed)?;
         // Behind the order's own id; refunds of one order are counted.
-        let id = known.order.numeric_id.wrapping_add(900_000_000_000 + known.refunds.len() as u64);
-        known.refunds.push(RefundFacts { id, amount, at });
+        let nth = known.refunds.len();
+        let id = known.order.numeric_id.wrapping_add(900_000_000_000 + nth as u64);
+        // Platforms tell adjustments apart by their second, so no two refunds of an order share one: ten minutes apart
+        // where the order is old enough, a second where it is not.
+        let minutes = i64::try_from(nth + 1).unwrap_or(i64::MAX).saturating_mul(10);
+        let apart = known.placed_at.saturating_add(time::Duration::minutes(minutes)).min(at);
+        let refunded_at = match known.refunds.last() {
+            Some(earlier) => apart.max(earlier.at + time::Duration::SECOND),
+            None => apart,
+        };
+        known.refunds.push(RefundFacts { id, amount, at: refunded_at });
         known.state = if known.refunded() >= known.total {
             OrderState::Refunded
         } else {

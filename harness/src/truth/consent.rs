@@ -32,7 +32,7 @@ pub(super) fn answered(case: &Case, person: &str, before: usize) -> Option<Decis
             Step::Consent(consent) if is(&consent.by) => decisions(&consent.answer),
             _ => None,
         })
-        .last()
+        .next_back()
 }
 
 /// Google consent mode signals as decisions.

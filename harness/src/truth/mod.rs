@@ -6,6 +6,7 @@
 
 mod clicks;
 mod consent;
+mod limits;
 mod orders;
 mod stimulus;
 #[cfg(test)]

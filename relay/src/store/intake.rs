@@ -116,6 +116,11 @@ fn keep_order(
     if erased {
         merged.erase();
     }
+    // The order's copy of the landing is used with the order's own consent only; without that it is not kept.
+    if !merged.consent.is_some_and(|consent| consent.store.granted()) {
+        merged.landing = None;
+        merged.referrer = None;
+    }
     let grace = now_ms + i64::from(rules.policy.stitch_grace_ms);
     db.prepare_cached(
         "INSERT INTO orders(shop, order_id, received_ms, grace_until_ms, erased, visitor_id,
