@@ -42,6 +42,7 @@ pub struct RunArgs {
     /// How to speak to the relay. Default: the reference relay's.
     #[arg(long, value_name = "FILE")]
     pub profile: Option<PathBuf>,
+    /// Which cases.
     #[command(flatten)]
     pub select: Select,
     /// Cases at the same time.
@@ -87,6 +88,7 @@ pub struct Select {
 /// Options of `list`.
 #[derive(Debug, Args)]
 pub struct ListArgs {
+    /// Which cases.
     #[command(flatten)]
     pub select: Select,
     /// How to speak to the relay: decides which cases are ruled out.
