@@ -39,9 +39,11 @@ fn main() -> ExitCode {
         })
         .collect();
     trials.push(Trial::test("relay_behind_proxies_without_defect", || clean_behind_proxies()));
-    trials.extend(DEFECTS.iter().map(|defect| {
-        Trial::test(format!("caught::{}", defect.id), move || is_caught(defect))
-    }));
+    trials.extend(
+        DEFECTS
+            .iter()
+            .map(|defect| Trial::test(format!("caught::{}", defect.id), move || is_caught(defect))),
+    );
     libtest_mimic::run(&arguments, trials).exit_code()
 }
 
@@ -161,7 +163,8 @@ fn is_caught(defect: &Defect) -> Result<(), Failed> {
     let summary = play(&options(defect.id, vec![defect.caught_by.to_owned()]))?;
     let must = |severity| severity == Severity::Must;
     let caught = summary.cases.iter().any(|c| {
-        c.status == Status::Fail && (c.findings.iter().any(|f| must(f.severity)) || c.cells.iter().any(|c| !c.right))
+        c.status == Status::Fail
+            && (c.findings.iter().any(|f| must(f.severity)) || c.cells.iter().any(|c| !c.right))
     }) || summary.run_findings.iter().any(|f| must(f.severity));
     if caught {
         Ok(())

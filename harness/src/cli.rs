@@ -134,7 +134,8 @@ pub enum Colour {
 fn report(text: &str) -> Result<(String, PathBuf), String> {
     let kinds: Vec<_> = crate::report::REPORTS.iter().map(|r| r.id()).collect();
     let known = kinds.join(", ");
-    let (kind, path) = text.split_once('=').ok_or(format!("write it as KIND=PATH; kinds: {known}"))?;
+    let (kind, path) =
+        text.split_once('=').ok_or(format!("write it as KIND=PATH; kinds: {known}"))?;
     if !kinds.contains(&kind) {
         return Err(format!("no report kind `{kind}`; kinds: {known}"));
     }

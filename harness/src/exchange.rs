@@ -138,13 +138,12 @@ impl Exchange {
         &'a self,
         order: &'a OrderRef,
     ) -> impl Iterator<Item = (usize, &'a crate::platforms::Item)> + 'a {
-        self.reading
-            .iter()
-            .flat_map(|reading| reading.items.iter().enumerate())
-            .filter(move |(i, _)| {
+        self.reading.iter().flat_map(|reading| reading.items.iter().enumerate()).filter(
+            move |(i, _)| {
                 self.owners.get(*i).and_then(Option::as_ref).and_then(|o| o.order.as_ref())
                     == Some(order)
-            })
+            },
+        )
     }
 
     /// True if the answer, as the client saw it, was a whole HTTP answer.

@@ -1,9 +1,6 @@
 //! Reads the command line, calls the library, prints, exits. Only this file knows the relay crate, for `harness relay`.
 
-use std::{
-    io::Write as _,
-    process::ExitCode,
-};
+use std::{io::Write as _, process::ExitCode};
 
 use clap::Parser as _;
 use harness::{

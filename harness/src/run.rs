@@ -130,7 +130,9 @@ pub async fn run(
     decided.sort_by(|a, b| a.case.cmp(&b.case));
     snapshots_changed.sort();
     if run.gateway.panics() > 0 {
-        return Err(RunError::Harness("a platform simulator panicked: no verdict stands".to_owned()));
+        return Err(RunError::Harness(
+            "a platform simulator panicked: no verdict stands".to_owned(),
+        ));
     }
     let (orphans, _) = run.gateway.orphans();
     let summary = Summary {
@@ -351,8 +353,7 @@ impl Run {
         };
         let policies = &self.options.profile.policies;
         let profile = &self.options.profile;
-        let mut verdict =
-            judge::judge(case, platform, shops, &history, &captured.entries, profile);
+        let mut verdict = judge::judge(case, platform, shops, &history, &captured.entries, profile);
         let truth = truth::truth(case, platform, profile, &history.actions);
         verdict.took_ms = millis(began.elapsed());
         verdict.declared_ms = millis(history.waited.declared.max(policies.quiet.unsigned()));
@@ -414,9 +415,8 @@ impl Run {
                 }
                 continue;
             }
-            let (taken, any, changed) = handle.look(|log| {
-                (sentinel_taken(log), !log.exchanges.is_empty(), log.last_change)
-            });
+            let (taken, any, changed) = handle
+                .look(|log| (sentinel_taken(log), !log.exchanges.is_empty(), log.last_change));
             if any {
                 self.vitals.seen.store(true, Ordering::Relaxed);
             }

@@ -53,7 +53,8 @@ pub fn render(case: &Case, shops: &[Shop], history: &History, truth: &Truth) -> 
             continue;
         }
         for (index, item) in reading.items.iter().enumerate() {
-            let order = exchange.owners.get(index).and_then(Option::as_ref).map(|o| o.order.clone());
+            let order =
+                exchange.owners.get(index).and_then(Option::as_ref).map(|o| o.order.clone());
             let Some(Some(OrderRef::Named(order))) = order else { continue };
             blocks.insert(block(&names, exchange, &order, &item.pointer));
         }
@@ -73,12 +74,10 @@ fn block(names: &Names, exchange: &Exchange, order: &str, pointer: &str) -> Stri
         if query.is_empty() { "" } else { "?" },
         query
     );
-    let event = request
-        .json()
-        .and_then(|body| body.pointer(pointer).cloned())
-        .map_or_else(|| names.in_text(&request.body), |event| {
-            serde_json::to_string_pretty(&names.in_json(event)).unwrap_or_default()
-        });
+    let event = request.json().and_then(|body| body.pointer(pointer).cloned()).map_or_else(
+        || names.in_text(&request.body),
+        |event| serde_json::to_string_pretty(&names.in_json(event)).unwrap_or_default(),
+    );
     let mut headers: Vec<String> = request
         .headers
         .iter()
@@ -140,12 +139,14 @@ impl Names {
             }
         }
         self.stamp
-            .replace_all(&out, |found: &regex::Captures<'_>| match found.get(0).map_or("", |m| m.as_str()) {
-                bearer if bearer.starts_with("Bearer") => "Bearer {token}".to_owned(),
-                fb if fb.starts_with("fb.") => {
-                    format!("fb.{}.{{ms}}.", found.get(1).map_or("", |m| m.as_str()))
+            .replace_all(&out, |found: &regex::Captures<'_>| {
+                match found.get(0).map_or("", |m| m.as_str()) {
+                    bearer if bearer.starts_with("Bearer") => "Bearer {token}".to_owned(),
+                    fb if fb.starts_with("fb.") => {
+                        format!("fb.{}.{{ms}}.", found.get(1).map_or("", |m| m.as_str()))
+                    }
+                    stamp => self.in_stamp(stamp),
                 }
-                stamp => self.in_stamp(stamp),
             })
             .into_owned()
     }
@@ -157,7 +158,8 @@ impl Names {
             &time::format_description::well_known::Rfc3339,
         )
         .map(time::OffsetDateTime::unix_timestamp);
-        let shape: String = stamp.chars().skip(10).map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
+        let shape: String =
+            stamp.chars().skip(10).map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
         match seconds.ok().and_then(|s| self.times.get(&s)) {
             Some(name) => format!("{name} as date{shape}"),
             None => format!("{{time}} as date{shape}"),
@@ -167,7 +169,9 @@ impl Names {
     fn in_json(&self, value: Value) -> Value {
         match value {
             Value::String(text) => Value::String(self.in_text(&text)),
-            Value::Array(items) => Value::Array(items.into_iter().map(|v| self.in_json(v)).collect()),
+            Value::Array(items) => {
+                Value::Array(items.into_iter().map(|v| self.in_json(v)).collect())
+            }
             Value::Object(map) => {
                 Value::Object(map.into_iter().map(|(k, v)| (k, self.in_json(v))).collect())
             }

@@ -45,8 +45,11 @@ const CONSENT: [&str; 4] = [
 
 /// Any history.
 pub fn history() -> impl Strategy<Value = History> {
-    let fault = (0..FAULTS.len(), 1..3_u32, 0..3_usize)
-        .prop_map(|(answers, times, order)| Fault { answers, times, order });
+    let fault = (0..FAULTS.len(), 1..3_u32, 0..3_usize).prop_map(|(answers, times, order)| Fault {
+        answers,
+        times,
+        order,
+    });
     (0..PLATFORMS.len(), prop::option::of(fault), prop::collection::vec(step(), 1..10))
         .prop_map(|(platform, fault, steps)| History { platform, fault, steps })
 }

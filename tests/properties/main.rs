@@ -63,7 +63,12 @@ fn play(histories: &[History]) -> Result<(), String> {
         .block_on(run::run(&options(dir.path().to_owned()), |_| {}))
         .map_err(|e| e.to_string())?;
     let Some(bad) = summary.cases.iter().find(|c| c.status != Status::Pass) else { return Ok(()) };
-    let number = bad.case.split('/').nth(1).and_then(|n| n.strip_prefix('h')).and_then(|n| n.parse::<usize>().ok());
+    let number = bad
+        .case
+        .split('/')
+        .nth(1)
+        .and_then(|n| n.strip_prefix('h'))
+        .and_then(|n| n.parse::<usize>().ok());
     let scenario = number.and_then(|n| histories.get(n)).map(History::scenario).unwrap_or_default();
     let report = terminal::PLAIN.render(&summary).unwrap_or_default();
     let kept = keep(&scenario);
@@ -87,7 +92,8 @@ fn keep(scenario: &str) -> PathBuf {
 fn generated_histories_are_counted_as_the_truth_model_says() {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let cases = std::env::var("PROPTEST_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(6);
-    let config = Config { cases, max_shrink_iters: 24, failure_persistence: None, ..Config::default() };
+    let config =
+        Config { cases, max_shrink_iters: 24, failure_persistence: None, ..Config::default() };
     proptest!(config, |(histories in prop::collection::vec(history(), 1..=12))| {
         if let Err(report) = play(&histories) {
             return Err(TestCaseError::fail(report));

@@ -48,7 +48,8 @@ fn entry(id: &str, scenarios: &[Scenario]) -> Option<String> {
     for scenario in scenarios.iter().filter(|s| s.covers.contains(&entry.id)) {
         let _ = writeln!(out, "scenario      {}: {}", scenario.name, scenario.title);
     }
-    for about in CHECKS.iter().map(|c| c.about()).filter(|a| a.covers.contains(&entry.id.as_str())) {
+    for about in CHECKS.iter().map(|c| c.about()).filter(|a| a.covers.contains(&entry.id.as_str()))
+    {
         let _ = writeln!(out, "check         {}: {}", about.id, about.says);
     }
     if let Some(reason) = &entry.not_covered {
@@ -88,7 +89,9 @@ fn rule(id: &str) -> Option<String> {
 fn scenario(id: &str, all: &[Scenario], dir: &Path) -> Option<String> {
     let found = all
         .iter()
-        .filter(|s| id == s.name || id.strip_prefix(s.name.as_str()).is_some_and(|r| r.starts_with('/')))
+        .filter(|s| {
+            id == s.name || id.strip_prefix(s.name.as_str()).is_some_and(|r| r.starts_with('/'))
+        })
         .max_by_key(|s| s.name.len())?;
     let mut out = format!("{}: {}\n\n", found.name, found.title);
     if let Some(why) = &found.why {

@@ -31,12 +31,19 @@ pub fn list(args: &ListArgs) -> Result<Done, RunError> {
 fn cases(plan: &Plan) -> String {
     let mut out = String::new();
     for case in &plan.cases {
-        let _ = writeln!(out, "{}\n    {} [{}]", case.name, case.scenario.title, case.scenario.covers.join(" "));
+        let _ = writeln!(
+            out,
+            "{}\n    {} [{}]",
+            case.name,
+            case.scenario.title,
+            case.scenario.covers.join(" ")
+        );
     }
     for skipped in &plan.skipped {
         let _ = writeln!(out, "{}\n    not run: {}", skipped.name, skipped.reason);
     }
-    let scenarios: std::collections::BTreeSet<_> = plan.cases.iter().map(|c| &c.scenario.name).collect();
+    let scenarios: std::collections::BTreeSet<_> =
+        plan.cases.iter().map(|c| &c.scenario.name).collect();
     let _ = writeln!(
         out,
         "{} cases of {} scenarios, {} not offered by this relay",

@@ -62,11 +62,7 @@ pub fn scenarios(select: Option<&PathBuf>) -> PathBuf {
 /// A folder of the project: here, or where this program was built from.
 pub fn shipped(name: &str) -> PathBuf {
     let here = PathBuf::from(name);
-    if here.is_dir() {
-        here
-    } else {
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(name)
-    }
+    if here.is_dir() { here } else { Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(name) }
 }
 
 /// Options for planning alone.

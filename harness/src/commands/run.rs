@@ -104,7 +104,9 @@ fn terminal(args: &RunArgs) -> Terminal {
     let colour = match args.color {
         Colour::Always => true,
         Colour::Never => false,
-        Colour::Auto => out.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty()),
+        Colour::Auto => {
+            out.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty())
+        }
     };
     let width = if out.is_terminal() {
         terminal_size::terminal_size().map_or(80, |(w, _)| usize::from(w.0)).clamp(60, 120)

@@ -88,8 +88,13 @@ pub trait Platform: Send + Sync {
 
     /// This platform's own form of a planned failure; `None`: it has no such answer (the plan refuses such a scenario).
     /// `rows`: the items (by index) that a partial failure hits.
-    fn failure(&self, class: FailureClass, request: &Request, reading: &Reading, rows: &[usize])
-    -> Option<Answer>;
+    fn failure(
+        &self,
+        class: FailureClass,
+        request: &Request,
+        reading: &Reading,
+        rows: &[usize],
+    ) -> Option<Answer>;
 
     /// What the platform counts, given everything it took for one account, in order of arrival.
     fn count(&self, entries: &[Entry]) -> Vec<Counted>;
@@ -295,7 +300,9 @@ pub struct Answer {
 }
 
 /// Classes of planned failures that every platform phrases in its own way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, serde::Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, serde::Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum FailureClass {
     /// Too many requests, as this platform says it (not necessarily status 429).

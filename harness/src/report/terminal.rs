@@ -105,7 +105,8 @@ impl Terminal {
         writeln!(out, "{}", wrap(&case.title, self.width, "  "))?;
         for cell in case.cells.iter().filter(|cell| !cell.right) {
             let name = tally::outcome_name(cell.outcome);
-            let text = format!("order {} at {}: {name}: {}", cell.order, cell.platform, cell.detail);
+            let text =
+                format!("order {} at {}: {name}: {}", cell.order, cell.platform, cell.detail);
             writeln!(out, "{}", wrap(&text, self.width, "  "))?;
         }
         for note in &case.notes {

@@ -25,7 +25,13 @@ fn main() -> ExitCode {
     let options = Options::parse();
     if options.as_it_is {
         let config = options.config.into_os_string();
-        let args = ["relay".into(), "--config".into(), config, "--listen".into(), options.listen.to_string().into()];
+        let args = [
+            "relay".into(),
+            "--config".into(),
+            config,
+            "--listen".into(),
+            options.listen.to_string().into(),
+        ];
         return ExitCode::from(relay::cli::run(args));
     }
     match defective::serve(&options.defect, &options.config, options.listen) {

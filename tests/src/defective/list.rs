@@ -491,8 +491,13 @@ fn is_control(call: &Incoming) -> bool {
 /// Gives the order another id (as a relay that does not recognise it would) unless `known` says it is the one.
 fn new_order_unless(call: &mut Incoming, known: impl FnOnce(&Incoming) -> bool) -> Verdict {
     if is_order(call) && !known(call) {
-        call.edit(|b| if let Some(id) = b["id"].as_u64() { b["id"] = json!(id + 700_000_000); });
-        call.headers.retain(|(name, _)| name != "x-shopify-webhook-id" && name != "x-shopify-event-id");
+        call.edit(|b| {
+            if let Some(id) = b["id"].as_u64() {
+                b["id"] = json!(id + 700_000_000);
+            }
+        });
+        call.headers
+            .retain(|(name, _)| name != "x-shopify-webhook-id" && name != "x-shopify-event-id");
     }
     Verdict::Pass
 }
@@ -504,18 +509,35 @@ fn granted() -> Value {
 /// Changes the consent that a landing, a consent call or an order carries.
 fn consent(call: &mut Incoming, change: impl Fn(&mut Value)) {
     if call.is_landing() || call.is_consent() {
-        call.edit(|b| if !b["consent"].is_null() { change(&mut b["consent"]); });
+        call.edit(|b| {
+            if !b["consent"].is_null() {
+                change(&mut b["consent"]);
+            }
+        });
     } else if is_order(call) {
-        call.edit(|b| for a in b["note_attributes"].as_array_mut().into_iter().flatten() {
-            if a["name"] != "relay_consent" { continue; }
-            let text = a["value"].as_str().unwrap_or_default().to_owned();
-            let mut decisions: Value = text.split(';').filter_map(|p| p.split_once('='))
-                .map(|(k, v)| (k.to_owned(), json!(if v == "1" { "granted" } else { "denied" })))
-                .collect::<serde_json::Map<_, _>>().into();
-            change(&mut decisions);
-            let parts: Vec<String> = decisions.as_object().into_iter().flatten()
-                .map(|(k, v)| format!("{k}={}", u8::from(v == "granted"))).collect();
-            a["value"] = json!(parts.join(";"));
+        call.edit(|b| {
+            for a in b["note_attributes"].as_array_mut().into_iter().flatten() {
+                if a["name"] != "relay_consent" {
+                    continue;
+                }
+                let text = a["value"].as_str().unwrap_or_default().to_owned();
+                let mut decisions: Value = text
+                    .split(';')
+                    .filter_map(|p| p.split_once('='))
+                    .map(|(k, v)| {
+                        (k.to_owned(), json!(if v == "1" { "granted" } else { "denied" }))
+                    })
+                    .collect::<serde_json::Map<_, _>>()
+                    .into();
+                change(&mut decisions);
+                let parts: Vec<String> = decisions
+                    .as_object()
+                    .into_iter()
+                    .flatten()
+                    .map(|(k, v)| format!("{k}={}", u8::from(v == "granted")))
+                    .collect();
+                a["value"] = json!(parts.join(";"));
+            }
         });
     }
 }

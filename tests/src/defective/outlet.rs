@@ -54,7 +54,9 @@ pub fn key(platform: &str, event: &Value) -> String {
 /// A success answer as the platform would give it.
 pub fn success(platform: &str) -> Value {
     match platform {
-        "meta" => json!({ "events_received": 1, "messages": [], "fbtrace_id": "AbCdEfGhIjKlMnOpQrStUvW" }),
+        "meta" => {
+            json!({ "events_received": 1, "messages": [], "fbtrace_id": "AbCdEfGhIjKlMnOpQrStUvW" })
+        }
         "tiktok" => json!({ "code": 0, "message": "OK", "request_id": "1", "data": {} }),
         "google_ads" => json!({ "results": [{}], "jobId": "1" }),
         _ => json!({ "requestId": "1" }),

@@ -1,12 +1,7 @@
 //! The process: the relay between its two proxies.
 
 use std::{
-    collections::HashMap,
-    io::Write as _,
-    net::SocketAddr,
-    path::Path,
-    sync::Arc,
-    time::Duration,
+    collections::HashMap, io::Write as _, net::SocketAddr, path::Path, sync::Arc, time::Duration,
 };
 
 use axum::{
@@ -60,7 +55,8 @@ async fn run(name: &str, config: &Path, listen: SocketAddr) -> Result<(), Failur
 
     let text = std::fs::read_to_string(config)?;
     let origin = regex::Regex::new(r#"http://127\.0\.0\.1:\d+"#)?;
-    let gateway = origin.find(&text).ok_or("the configuration names no platform")?.as_str().to_owned();
+    let gateway =
+        origin.find(&text).ok_or("the configuration names no platform")?.as_str().to_owned();
     let rewritten = text.replace(&gateway, &format!("http://{}", outlet.local_addr()?));
     let settings = relay::config::Config::parse(&rewritten, |name| std::env::var(name).ok())?;
 
@@ -109,7 +105,9 @@ fn secrets(config: &str) -> Result<HashMap<String, Vec<String>>, Failure> {
 
 fn headers(from: &http::HeaderMap) -> Vec<(String, String)> {
     from.iter()
-        .filter(|(name, _)| !["host", "content-length", "transfer-encoding", "connection"].contains(&name.as_str()))
+        .filter(|(name, _)| {
+            !["host", "content-length", "transfer-encoding", "connection"].contains(&name.as_str())
+        })
         .map(|(name, value)| {
             (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
         })
@@ -163,7 +161,12 @@ async fn at_intake(State(shared): State<Arc<Shared>>, request: Request) -> Respo
         body: body.to_vec(),
         secrets: Arc::clone(&shared.secrets),
     };
-    if let Some(order) = incoming.topic().is_some_and(|t| t.starts_with("orders/")).then(|| incoming.json()).flatten() {
+    if let Some(order) = incoming
+        .topic()
+        .is_some_and(|t| t.starts_with("orders/"))
+        .then(|| incoming.json())
+        .flatten()
+    {
         shared.memory.keep_order(&order);
     }
     let verdict = match shared.defect.map(|d| &d.at) {
@@ -182,7 +185,10 @@ async fn at_intake(State(shared): State<Arc<Shared>>, request: Request) -> Respo
             pass(&shared, &incoming).await
         }
         Verdict::AnswerThenPass(code, wait) => {
-            #[expect(clippy::disallowed_methods, reason = "losing it with the process is the defect")]
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "losing it with the process is the defect"
+            )]
             tokio::spawn(async move {
                 tokio::time::sleep(wait).await;
                 pass(&shared, &incoming).await;
