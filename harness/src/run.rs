@@ -114,7 +114,10 @@ pub async fn run(
         vitals: Vitals::default(),
     });
     let mut tasks = JoinSet::new();
-    for case in plan.cases {
+    let mut cases = plan.cases;
+    // The longest first, so that none is left waiting alone at the end.
+    cases.sort_by_key(|case| std::cmp::Reverse(declared_waiting(case, &options.profile)));
+    for case in cases {
         let run = Arc::clone(&run);
         tasks.spawn(async move { run.case(Arc::new(case)).await });
     }
@@ -158,7 +161,7 @@ pub async fn run(
 }
 
 /// Private relay processes at the same time: each costs a process start.
-const PRIVATE_RELAYS: usize = 6;
+const PRIVATE_RELAYS: usize = 10;
 
 /// What a case may take to settle after its control order was taken, on a busy machine.
 const SLACK: Duration = Duration::from_millis(2_500);
@@ -276,12 +279,13 @@ impl Vitals {
 
 impl Run {
     async fn case(&self, case: Arc<Case>) -> Option<(CaseVerdict, Option<String>)> {
-        let _permit = self.jobs.acquire().await.ok()?;
+        // A relay of its own costs a process; it takes nobody's place at the shared one.
+        let turns = if case.private_relay { &self.private } else { &self.jobs };
+        let _turn = turns.acquire().await.ok()?;
         if self.vitals.gone().is_some() {
             return None;
         }
         if case.private_relay {
-            let _permit = self.private.acquire().await.ok()?;
             return Some(self.with_private_relay(case).await);
         }
         let relay = self.shared.as_ref()?;

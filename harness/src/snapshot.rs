@@ -9,13 +9,14 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fs, io,
     path::{Path, PathBuf},
+    sync::LazyLock,
 };
 
 use regex::Regex;
 use serde_json::Value;
 
 use crate::{
-    exchange::{Exchange, OrderRef},
+    exchange::{Exchange, OrderRef, Request},
     history::History,
     plan::{Case, Shop},
     platforms::{Channel, normalise::sha256_hex},
@@ -39,9 +40,16 @@ struct Names {
     texts: Vec<(String, String)>,
     /// Unix seconds of each order → name.
     times: BTreeMap<i64, String>,
-    /// Timestamps in text form, to tell them from other text.
-    stamp: Regex,
 }
+
+/// Timestamps in text form, click ids with their time, and access tokens.
+static STAMP: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(concat!(
+        r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)",
+        r"|\bfb\.(\d)\.\d{13}\.|\bBearer ya29\.\S+"
+    ))
+    .ok()
+});
 
 /// The text of one case's snapshot; `None` if its platform received nothing worth keeping.
 pub fn render(case: &Case, shops: &[Shop], history: &History, truth: &Truth) -> Option<String> {
@@ -65,6 +73,7 @@ pub fn render(case: &Case, shops: &[Shop], history: &History, truth: &Truth) -> 
 
 fn block(names: &Names, exchange: &Exchange, order: &str, pointer: &str) -> String {
     let request = &exchange.request;
+    let names = &names.those_in(request);
     let query = names.in_text(&request.query);
     let line = format!(
         "order {order}: {} {}{}{}{}",
@@ -124,11 +133,18 @@ impl Names {
         for expected in &truth.orders {
             times.insert(expected.time.unix_timestamp(), format!("{{time of {}}}", expected.order));
         }
-        let stamp = Regex::new(
-            r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)|\bfb\.(\d)\.\d{13}\.|\bBearer ya29\.\S+",
-        )
-        .ok()?;
-        Some(Self { texts, times, stamp })
+        Some(Self { texts, times })
+    }
+
+    /// Only the names that this request has use for.
+    fn those_in(&self, request: &Request) -> Self {
+        let mut hay = format!("{} {} {}", request.path, request.query, request.body);
+        for (_, value) in &request.headers {
+            hay.push(' ');
+            hay.push_str(value);
+        }
+        let texts = self.texts.iter().filter(|(v, _)| hay.contains(v.as_str())).cloned().collect();
+        Self { texts, times: self.times.clone() }
     }
 
     fn in_text(&self, text: &str) -> String {
@@ -138,7 +154,8 @@ impl Names {
                 out = out.replace(value.as_str(), name);
             }
         }
-        self.stamp
+        let Some(stamp) = STAMP.as_ref() else { return out };
+        stamp
             .replace_all(&out, |found: &regex::Captures<'_>| {
                 match found.get(0).map_or("", |m| m.as_str()) {
                     bearer if bearer.starts_with("Bearer") => "Bearer {token}".to_owned(),

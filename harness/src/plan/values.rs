@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Order, Person};
-use crate::sut::profile::Profile;
+use crate::sut::{profile::Profile, template::event_id};
 
 /// Traceable values by name; the shopper's and the first order's also without `NAME.`.
 pub(super) fn values<'a>(
@@ -53,7 +53,7 @@ fn of_order(order: &Order, profile: &Profile) -> Result<Vec<(String, String)>, S
         ("numeric_id".to_owned(), order.numeric_id.to_string()),
         ("name".to_owned(), order.name.clone()),
         ("token".to_owned(), order.token.clone()),
-        ("event_id".to_owned(), event_id(order, profile)?),
+        ("event_id".to_owned(), event_id(&profile.policies, order).map_err(|e| e.to_string())?),
         ("product_id".to_owned(), order.product_id.to_string()),
         ("total".to_owned(), order.total.to_string()),
     ];
@@ -64,22 +64,4 @@ fn of_order(order: &Order, profile: &Profile) -> Result<Vec<(String, String)>, S
     fields
         .extend(order.canaries.iter().map(|(kind, text)| (format!("canary_{kind}"), text.clone())));
     Ok(fields)
-}
-
-/// The id that browser and server share, by the profile's convention.
-fn event_id(order: &Order, profile: &Profile) -> Result<String, String> {
-    let mut environment = minijinja::Environment::new();
-    environment.set_undefined_behavior(minijinja::UndefinedBehavior::Strict);
-    let of = minijinja::context! {
-        numeric_id => order.numeric_id,
-        id => order.numeric_id,
-        name => &order.name,
-        number => order.name.trim_start_matches('#'),
-        token => &order.token,
-        checkout_token => &order.checkout_token,
-        cart_token => &order.cart_token,
-    };
-    environment
-        .render_str(&profile.policies.event_id, minijinja::context! { order => of })
-        .map_err(|error| format!("the profile's policies.event_id cannot be rendered: {error}"))
 }

@@ -25,7 +25,7 @@ use tokio::{
 };
 
 use super::{
-    Http,
+    Http, Roots,
     capture::{Tail, follow},
     profile::{Profile, Ready, Start},
     template::{TemplateError, Templates, shop_facts},
@@ -174,7 +174,7 @@ impl Relay {
             None => std::env::current_exe().unwrap_or_default(),
         };
         let settings = json!(settings);
-        let http = http(profile)?;
+        let http = http(profile, Roots::None)?;
         let port = free_port().ok_or(StartError::NoPort)?;
         let listen = format!("127.0.0.1:{port}");
         let context = json!({
@@ -222,7 +222,7 @@ impl Relay {
             templates: compile(profile)?,
             secret: String::new(),
             settings: json!({}),
-            http: http(profile)?,
+            http: http(profile, Roots::OfTheMachine)?,
             base_url: Mutex::new(url.to_owned()),
             child: None,
         })
@@ -446,8 +446,8 @@ async fn left(exit: &mut watch::Receiver<Option<ExitStatus>>, within: Duration) 
 }
 
 /// A call may take what the profile declares for answers, and a little more so that a late answer is seen as late.
-fn http(profile: &Profile) -> Result<Http, StartError> {
-    Ok(Http::new(profile.policies.acknowledge_within.unsigned() + LATE_ANSWER)?)
+fn http(profile: &Profile, roots: Roots) -> Result<Http, StartError> {
+    Ok(Http::new(profile.policies.acknowledge_within.unsigned() + LATE_ANSWER, roots)?)
 }
 
 fn compile(profile: &Profile) -> Result<Templates, StartError> {

@@ -4,7 +4,10 @@
 //! (which is also a valid TOML basic string), `compact` drops the empty members of a map, `urlencode` escapes a
 //! value for a query or path.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, LazyLock},
+};
 
 use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value, value::Serde};
 use serde_json::{Map, json};
@@ -101,7 +104,9 @@ impl Templates {
 /// The id that browser and server share for this order, by the profile's convention.
 pub fn event_id(policies: &Policies, order: &Order) -> Result<String, TemplateError> {
     const FIELD: &str = "policies.event_id";
-    environment()
+    // Rendered for every order of a run: one environment serves them all.
+    static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(environment);
+    ENVIRONMENT
         .render_str(&policies.event_id, Value::from(Serde(json!({ "order": order_facts(order) }))))
         .map(|id| id.trim().to_owned())
         .map_err(|error| TemplateError::new(FIELD, &error))

@@ -211,8 +211,11 @@ impl Clicks<'_> {
             {
                 continue;
             }
+            // Browser ids may be forgotten together with the click.
+            let old = self.by_age(age) != Presence::Required;
             let mut presence = match self.join {
                 Join::LandingSite => weaker(presence),
+                _ if old => weaker(presence),
                 _ => presence,
             };
             if presence == Presence::Required

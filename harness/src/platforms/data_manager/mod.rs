@@ -112,7 +112,9 @@ impl Platform for DataManager {
         }
         let error =
             |status: replies::Status| Some(refused(replies::error(request, status, status.1, &[])));
+        // A planned failure names its rows; without any it is about all of them.
         let all: Vec<usize> = (0..reading.items.len()).collect();
+        let rows = if rows.is_empty() { &all } else { rows };
         match class {
             FailureClass::RateLimited => Some(refused(replies::rate_limited())),
             FailureClass::Transient => error((409, "ABORTED", "The operation was aborted.")),
@@ -124,8 +126,7 @@ impl Platform for DataManager {
             )))),
             FailureClass::TokenExpired => Some(refused(replies::bare(replies::UNAUTHENTICATED))),
             FailureClass::Forbidden => error(replies::DENIED),
-            FailureClass::Invalid => Some(answer(request, reading, &events_of(request, &all))),
-            FailureClass::PartialInvalid => {
+            FailureClass::Invalid | FailureClass::PartialInvalid => {
                 Some(answer(request, reading, &events_of(request, rows)))
             }
             FailureClass::PartialTransient => None,

@@ -320,10 +320,11 @@ impl<'a> Call<'a> {
         let hit = |index: usize| rows.contains(&index);
         match class {
             FailureClass::Transient => self.answer(&[], |_, at| Some(errors::row_transient(at))),
-            FailureClass::Invalid => {
+            // Without named rows the failure is about all of them.
+            FailureClass::Invalid if rows.is_empty() => {
                 self.answer(&[], |_, at| Some(errors::row_invalid(method, at)))
             }
-            FailureClass::PartialInvalid => {
+            FailureClass::Invalid | FailureClass::PartialInvalid => {
                 self.answer(&[], |i, at| hit(i).then(|| errors::row_invalid(method, at)))
             }
             FailureClass::PartialTransient => {

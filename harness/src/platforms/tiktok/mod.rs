@@ -91,13 +91,13 @@ impl Platform for TikTok {
         class: FailureClass,
         request: &Request,
         reading: &Reading,
-        _rows: &[usize],
+        rows: &[usize],
     ) -> Option<Answer> {
         // Planned failures are for the relay; the shopper's browser would not react to them anyway.
         if reading.channel == Channel::Browser {
             return None;
         }
-        replies::failure(class, request).map(took_none)
+        replies::failure(class, request, rows.first().copied().unwrap_or(0)).map(took_none)
     }
 
     fn count(&self, entries: &[Entry]) -> Vec<Counted> {

@@ -54,7 +54,8 @@ fn path_of(pointer: &str) -> String {
 }
 
 /// A planned failure in TikTok's words; `None` for what TikTok does not have: it takes all events or none.
-pub(super) fn failure(class: FailureClass, request: &Request) -> Option<Reply> {
+/// `row`: the event that is at fault.
+pub(super) fn failure(class: FailureClass, request: &Request, row: usize) -> Option<Reply> {
     let say = |status, code, message: &str| Some(envelope(status, code, message, request));
     match class {
         FailureClass::RateLimited => say(200, 40100, "Too many requests, try again in a while."),
@@ -68,7 +69,8 @@ pub(super) fn failure(class: FailureClass, request: &Request) -> Option<Reply> {
             "No permission for this pixel code: be an admin or operator of its advertiser account.",
         ),
         FailureClass::Invalid => {
-            say(200, 40002, "data.0.properties.contents.0.content_id: not a valid string")
+            let at = format!("data.{row}.properties.contents.0.content_id");
+            say(200, 40002, &format!("{at}: not a valid string"))
         }
         // A success status without the envelope: `code` 0 is what says that the events were taken.
         FailureClass::TookNothing => Some(Reply::json(200, &json!({}))),

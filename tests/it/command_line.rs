@@ -1,0 +1,84 @@
+//! The program as people use it: exit codes, errors, output in a pipe.
+
+use std::{
+    path::Path,
+    process::{Command, Output},
+    time::{Duration, Instant},
+};
+
+fn harness(args: &[&str]) -> Output {
+    let program = Path::new(env!("CARGO_BIN_EXE_defective-relay")).with_file_name("harness");
+    Command::new(program)
+        .args(args)
+        .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."))
+        .output()
+        .expect("`cargo build` makes the harness beside this test")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[test]
+fn bad_usage_exits_with_2() {
+    for args in [
+        &["run", "--jobs", "0"][..],
+        &["run", "--report", "xml=x"],
+        &["frobnicate"],
+        &["run", "--timeout", "5"],
+    ] {
+        let output = harness(args);
+        assert_eq!(output.status.code(), Some(2), "{args:?}: {}", text(&output.stderr));
+    }
+}
+
+#[test]
+fn a_pattern_that_selects_nothing_exits_with_4_and_names_the_nearest() {
+    let output = harness(&["list", "--case", "dedup/thank_you_relaod"]);
+    assert_eq!(output.status.code(), Some(4));
+    assert!(text(&output.stderr).contains("thank_you_reload"), "{}", text(&output.stderr));
+}
+
+#[test]
+fn a_dead_relay_exits_with_5_within_five_seconds() {
+    let began = Instant::now();
+    let profile = "harness/profiles/reference.yaml";
+    let output = harness(&["run", "--relay", "http://127.0.0.1:9", "--profile", profile]);
+    assert_eq!(output.status.code(), Some(5), "{}", text(&output.stderr));
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+}
+
+#[test]
+fn a_typo_in_a_scenario_is_answered_with_its_place() {
+    let dir = tempfile::tempdir().expect("a folder");
+    std::fs::create_dir(dir.path().join("x")).expect("a topic");
+    std::fs::write(
+        dir.path().join("x/y.yaml"),
+        "title: A title\ncovers: [DED-01]\nsteps:\n  - visit: { clic: paid }\n",
+    )
+    .expect("writable");
+    let output = harness(&["list", "--scenarios", &dir.path().display().to_string()]);
+    let error = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{error}");
+    assert!(error.contains("y.yaml:4:") && error.contains("clic"), "{error}");
+}
+
+#[test]
+fn output_in_a_pipe_is_plain_and_fits_eighty_columns() {
+    let output = harness(&["run", "--case", "dedup/one_order_one_conversion"]);
+    let out = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{out}{}", text(&output.stderr));
+    assert!(!out.contains('\u{1b}'), "no colour in a pipe");
+    assert!(out.lines().all(|line| line.chars().count() <= 80), "{out}");
+    assert!(out.contains("counted once"), "{out}");
+}
+
+#[test]
+fn everything_that_is_listed_can_be_explained() {
+    for id in ["DED-06", "META-FBC-FORMAT", "exactly_once", "dedup/thank_you_reload/meta"] {
+        let output = harness(&["explain", id]);
+        assert_eq!(output.status.code(), Some(0), "{id}: {}", text(&output.stderr));
+        assert!(!output.stdout.is_empty());
+    }
+    assert_eq!(harness(&["explain", "NOPE-1"]).status.code(), Some(4));
+}

@@ -1,0 +1,4 @@
+//! What needs whole processes: crashes under load, a dead relay, the command line as people use it.
+
+mod command_line;
+mod crash;
