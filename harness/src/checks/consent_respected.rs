@@ -28,7 +28,7 @@ static ABOUT: About = About {
 };
 
 /// A request that was under way when the answer changed may still arrive this much later; it proves nothing.
-const UNDER_WAY: Duration = Duration::from_millis(50);
+const UNDER_WAY: Duration = Duration::from_millis(150);
 
 /// The check.
 pub(crate) struct ConsentRespected;
@@ -51,7 +51,8 @@ impl Check for ConsentRespected {
             subject |= limits;
             if limits {
                 for exchange in seen.sent() {
-                    judge(expected, exchange, &mut findings, &mut doubtful);
+                    let own = exchange.platform == Some(seen.case.platform);
+                    judge(expected, exchange, own, &mut findings, &mut doubtful);
                 }
             }
         }
@@ -78,6 +79,7 @@ fn forbids(expected: &Expected) -> bool {
 fn judge(
     expected: &Expected,
     exchange: &Exchange,
+    own_platform: bool,
     findings: &mut Vec<Finding>,
     doubtful: &mut Option<String>,
 ) {
@@ -91,7 +93,10 @@ fn judge(
             findings.push(finding(format!("sent, though {}", expected.because), ""));
             continue;
         }
+        // Where the moment decides, only the case's own platform was waited for: another's request may have been under way
+        // for any time. It has a case of its own.
         if let Some(stop) = &expected.must_stop
+            && own_platform
             && exchange.at > stop.after
         {
             if exchange.at > stop.after + UNDER_WAY {
@@ -108,7 +113,8 @@ fn judge(
             }
         }
         let contact = item.identifiers.iter().any(|(_, value)| !value.is_empty());
-        let stopped = expected.contact_stop.is_some_and(|stop| exchange.at > stop + UNDER_WAY);
+        let stopped = own_platform
+            && expected.contact_stop.is_some_and(|stop| exchange.at > stop + UNDER_WAY);
         if contact && (stopped || (!expected.contact_allowed && expected.knows(Fact::Consent))) {
             findings.push(finding(
                 "carries hashed contact data, which the visitor did not allow to be sent".into(),

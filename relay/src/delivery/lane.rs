@@ -289,6 +289,65 @@ impl Lane {
 
     /// One request with everything that follows from it.
     async fn send(self: Arc<Self>, batch: Vec<Parcel>, destination: &dyn Destination) {
+        let ids: Vec<i64> = batch.iter().map(|p| p.id).collect();
+        // What takes time comes first, then consent is looked at for the last time, then the request leaves.
+        if let Some(oauth) = destination.oauth() {
+            let (http, clock) = (&self.gear.http, &self.gear.clock);
+            // Without a token `exchange` asks again and says why there is none.
+            drop(self.token.get(oauth, None, http, clock).await);
+        }
+        let batch = self.still_allowed(batch, destination).await;
+        if !batch.is_empty() {
+            self.attempt(batch, destination).await;
+        }
+        {
+            let mut state = self.state();
+            state.requests = state.requests.saturating_sub(1);
+            for id in &ids {
+                state.busy.remove(id);
+            }
+        }
+        self.wake();
+    }
+
+    /// The parcels that may still be sent; the others are withheld. On a store error nothing is sent now.
+    async fn still_allowed(
+        &self,
+        batch: Vec<Parcel>,
+        destination: &dyn Destination,
+    ) -> Vec<Parcel> {
+        let key = self.key.clone();
+        let ids: Vec<i64> = batch.iter().map(|p| p.id).collect();
+        let rows = self.gear.store.read(move |db| {
+            ids.iter().map(|id| queue::still_due(db, &key, *id)).collect::<Result<Vec<_>, _>>()
+        });
+        let rows = match rows.await {
+            Ok(rows) => rows,
+            Err(error) => {
+                tracing::error!(shop = self.key.0, destination = self.key.1, %error, "store");
+                tokio::time::sleep(STORE_PAUSE).await;
+                return Vec::new();
+            }
+        };
+        let config = &self.gear.config;
+        let terms = Terms {
+            shop: &self.shop,
+            policy: &config.policy,
+            max_age_hours: config.delivery.max_age_hours,
+            now: self.gear.clock.now(),
+        };
+        let mut allowed = Vec::new();
+        for (parcel, row) in batch.into_iter().zip(rows) {
+            // What is no longer pending, or may no longer go, is left to the next look at the queue.
+            let verdict = row.map(|row| judge(&row, terms, destination));
+            if let Some(Verdict::Send(conversion, _)) = verdict {
+                allowed.push(Parcel { conversion: *conversion, ..parcel });
+            }
+        }
+        allowed
+    }
+
+    async fn attempt(&self, batch: Vec<Parcel>, destination: &dyn Destination) {
         let at_ms = self.gear.clock.now_ms();
         let begun = Instant::now();
         let conversions: Vec<Conversion> = batch.iter().map(|p| p.conversion.clone()).collect();
@@ -338,14 +397,6 @@ impl Lane {
                 tokio::time::sleep(STORE_PAUSE).await;
             }
         }
-        {
-            let mut state = self.state();
-            state.requests = state.requests.saturating_sub(1);
-            for parcel in &batch {
-                state.busy.remove(&parcel.id);
-            }
-        }
-        self.wake();
     }
 
     async fn exchange(

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 use time::OffsetDateTime;
 
 use super::browser::Wake;
@@ -51,7 +51,8 @@ pub fn due(
 ) -> Result<(Vec<Due>, Option<i64>), rusqlite::Error> {
     let mut rows = db.prepare_cached(
         "SELECT id, order_id, refund_id, kind, attempts, alone, frozen, due_ms, waiting
-         FROM delivery WHERE shop = ?1 AND destination = ?2 AND state = 'pending' ORDER BY due_ms, id LIMIT ?3",
+         FROM delivery WHERE shop = ?1 AND destination = ?2 AND state = 'pending'
+         ORDER BY due_ms, id LIMIT ?3",
     )?;
     let most =
         i64::try_from(limit.saturating_add(busy.len()).saturating_add(1)).unwrap_or(i64::MAX);
@@ -68,34 +69,57 @@ pub fn due(
             next = Some(due_ms);
             break;
         }
-        let order_id: String = r.get(1)?;
-        let Some(order) = order_row(db, &lane.0, &order_id)? else { continue };
-        let refunds = refunds(db, &lane.0, &order_id)?;
-        let refund_id: String = r.get(2)?;
-        let refund = match r.get::<_, String>(3)?.as_str() {
-            "refund" => Some(refund_of(&refund_id, &order, &refunds)),
-            _ => None,
-        };
-        let visitor = browser::visitor_of(db, &lane.0, &order.order)?;
-        let mut timeline = Timeline { visitor: Vec::new(), order: order.order.consent };
-        let mut clicks = None;
-        if let Some(visitor) = visitor {
-            timeline.visitor = browser::entries(db, &lane.0, &visitor.id)?;
-            clicks = Some(browser::clicks(db, &lane.0, &visitor.id)?);
+        if let Some(row) = read(db, lane, r)? {
+            found.push(row);
         }
-        found.push(Due {
-            id,
-            attempts: r.get(4)?,
-            alone: r.get(5)?,
-            frozen: r.get(6)?,
-            refund,
-            order,
-            refunds,
-            clicks,
-            timeline,
-        });
     }
     Ok((found, next))
+}
+
+/// One pending delivery as it stands now; `None` if it is no longer pending.
+///
+/// # Errors
+/// From SQLite.
+pub fn still_due(db: &Connection, lane: &Wake, id: i64) -> Result<Option<Due>, rusqlite::Error> {
+    let mut rows = db.prepare_cached(
+        "SELECT id, order_id, refund_id, kind, attempts, alone, frozen
+         FROM delivery WHERE id = ?1 AND state = 'pending'",
+    )?;
+    let mut rows = rows.query(params![id])?;
+    match rows.next()? {
+        Some(row) => read(db, lane, row),
+        None => Ok(None),
+    }
+}
+
+/// A delivery with all that is known of its order and visitor.
+fn read(db: &Connection, lane: &Wake, r: &Row<'_>) -> Result<Option<Due>, rusqlite::Error> {
+    let order_id: String = r.get(1)?;
+    let Some(order) = order_row(db, &lane.0, &order_id)? else { return Ok(None) };
+    let refunds = refunds(db, &lane.0, &order_id)?;
+    let refund_id: String = r.get(2)?;
+    let refund = match r.get::<_, String>(3)?.as_str() {
+        "refund" => Some(refund_of(&refund_id, &order, &refunds)),
+        _ => None,
+    };
+    let visitor = browser::visitor_of(db, &lane.0, &order.order)?;
+    let mut timeline = Timeline { visitor: Vec::new(), order: order.order.consent };
+    let mut clicks = None;
+    if let Some(visitor) = visitor {
+        timeline.visitor = browser::entries(db, &lane.0, &visitor.id)?;
+        clicks = Some(browser::clicks(db, &lane.0, &visitor.id)?);
+    }
+    Ok(Some(Due {
+        id: r.get(0)?,
+        attempts: r.get(4)?,
+        alone: r.get(5)?,
+        frozen: r.get(6)?,
+        refund,
+        order,
+        refunds,
+        clicks,
+        timeline,
+    }))
 }
 
 fn refund_of(id: &str, row: &OrderRow, refunds: &[Refund]) -> Refund {
