@@ -18,14 +18,14 @@ use crate::{
     history::{Action, Did, History, Waited},
     judge,
     plan::{
-        Case, Plan, Shop,
-        cases::{self, PlanOptions},
+        Case, Plan, Shop, Skipped,
+        cases::{self, Outline, PlanError, PlanOptions},
     },
     platforms::{self, PLATFORMS, Platform, Severity},
     scenario::{Answers, Given, Scenario, load},
     snapshot::{self, Compared},
     sut::{process::Relay, profile::Profile},
-    truth,
+    truth::{self, Count, Truth},
     verdict::{CaseVerdict, Finding, Status, Summary},
 };
 
@@ -161,7 +161,7 @@ pub async fn run(
 }
 
 /// Private relay processes at the same time: each costs a process start.
-const PRIVATE_RELAYS: usize = 10;
+const PRIVATE_RELAYS: usize = 24;
 
 /// What a case may take to settle after its control order was taken, on a busy machine.
 const SLACK: Duration = Duration::from_millis(2_500);
@@ -175,22 +175,36 @@ const SILENCE: Duration = Duration::from_millis(2_500);
 ///
 /// If a file cannot be read or the selection matches nothing.
 pub fn plan(options: &Options) -> Result<Plan, RunError> {
-    let scenarios: Vec<Scenario> =
-        load::load_dir(&options.scenarios).map_err(|e| RunError::Usage(e.to_string()))?;
-    let plan = cases::plan(
-        &scenarios,
-        &PlanOptions {
-            seed: options.seed,
-            profile: &options.profile,
-            platforms: (!options.platforms.is_empty()).then(|| options.platforms.clone()),
-            patterns: options.cases.clone(),
-        },
-    )
-    .map_err(|e| match e.nothing_selected() {
-        true => RunError::NothingSelected(e.to_string()),
-        false => RunError::Usage(e.to_string()),
-    })?;
-    Ok(plan)
+    cases::plan(&scenarios(options)?, &plan_options(options)).map_err(unplanned)
+}
+
+/// The same by name only, for lists.
+///
+/// # Errors
+///
+/// As [`plan`].
+pub fn outline(options: &Options) -> Result<(Vec<Outline>, Vec<Skipped>), RunError> {
+    cases::outline(&scenarios(options)?, &plan_options(options)).map_err(unplanned)
+}
+
+fn scenarios(options: &Options) -> Result<Vec<Scenario>, RunError> {
+    load::load_dir(&options.scenarios).map_err(|e| RunError::Usage(e.to_string()))
+}
+
+fn plan_options(options: &Options) -> PlanOptions<'_> {
+    PlanOptions {
+        seed: options.seed,
+        profile: &options.profile,
+        platforms: (!options.platforms.is_empty()).then(|| options.platforms.clone()),
+        patterns: options.cases.clone(),
+    }
+}
+
+fn unplanned(error: PlanError) -> RunError {
+    match error.nothing_selected() {
+        true => RunError::NothingSelected(error.to_string()),
+        false => RunError::Usage(error.to_string()),
+    }
 }
 
 fn shops_needed(plan: &Plan, _options: &Options) -> usize {
@@ -376,8 +390,8 @@ impl Run {
         controls: u32,
     ) -> Waited {
         let profile = &self.options.profile;
-        let quiet = quiet_window(case, profile, actions);
         let expected = truth::truth(case, platform, profile, actions);
+        let quiet = quiet_window(case, profile, actions, &expected);
         let declared = declared_waiting(case, profile);
         let began = Instant::now();
         let last = began + self.options.timeout + declared;
@@ -514,7 +528,7 @@ impl Run {
 
 /// How long it must be quiet before silence means something: the declared time, and on top of it whatever may keep an order
 /// back in this case: the wait for a landing that is not known, a retry that a failure has put off.
-fn quiet_window(case: &Case, profile: &Profile, actions: &[Action]) -> Duration {
+fn quiet_window(case: &Case, profile: &Profile, actions: &[Action], truth: &Truth) -> Duration {
     let policies = &profile.policies;
     let mut quiet = policies.quiet.unsigned() + policies.batch_delay.unsigned();
     if waits_for_landing(case, actions) {
@@ -523,7 +537,9 @@ fn quiet_window(case: &Case, profile: &Profile, actions: &[Action]) -> Duration 
     let floors = case.scenario.given.iter().map(|Given::Platform(fault)| {
         fault.retry_after.or(fault.retry_after_date).map_or(Duration::ZERO, |span| span.unsigned())
     });
-    if let Some(floor) = floors.max() {
+    // An order that was counted once its retries were over has no retry left.
+    let withheld = truth.named().any(|expected| expected.count != Count::Once);
+    if let Some(floor) = floors.max().filter(|_| withheld) {
         quiet += floor + policies.retry_cap.unsigned();
     }
     quiet

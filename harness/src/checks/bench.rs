@@ -91,7 +91,7 @@ impl Bench {
             case: Case {
                 id: 0,
                 name: format!("bench/case/{platform}"),
-                scenario,
+                scenario: scenario.into(),
                 variant: None,
                 platform,
                 needs: Vec::new(),
@@ -119,7 +119,7 @@ impl Bench {
     }
 
     pub(crate) fn fault(mut self, fault: Fault) -> Self {
-        self.case.scenario.given.push(Given::Platform(fault));
+        std::sync::Arc::make_mut(&mut self.case.scenario).given.push(Given::Platform(fault));
         self
     }
 

@@ -460,14 +460,16 @@ fn expectations_of_attempts_and_payload_are_judged() {
         ..Default::default()
     };
     let mut bench = Bench::usual("meta");
-    bench.case.scenario.expect = vec![
+    std::sync::Arc::make_mut(&mut bench.case.scenario).expect = vec![
         Expect::Attempts(attempts),
         Expect::Payload(payload("item.value", json!(49.99))),
         Expect::Payload(payload("$.data[0].value", json!("49.99"))),
     ];
     bench.play().sends("A");
     assert_eq!(bench.verdict().status, Status::Pass, "{:#?}", bench.verdict().findings);
-    bench.case.scenario.expect.push(Expect::Payload(payload("item.currency", json!("SEK"))));
+    std::sync::Arc::make_mut(&mut bench.case.scenario)
+        .expect
+        .push(Expect::Payload(payload("item.currency", json!("SEK"))));
     bench.sends("A");
     assert_eq!(bench.found("expectations").len(), 2, "{:#?}", bench.found("expectations"));
 }

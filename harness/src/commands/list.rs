@@ -8,7 +8,7 @@ use super::{Done, plan_options};
 use crate::{
     catalogue::{self, Entry},
     cli::ListArgs,
-    plan::{Case, Plan},
+    plan::{Skipped, cases::Outline},
     run::{self, RunError},
 };
 
@@ -18,7 +18,9 @@ use crate::{
 ///
 /// If scenarios or profile cannot be read, or nothing matches.
 pub fn list(args: &ListArgs) -> Result<Done, RunError> {
-    let plan = run::plan(&plan_options(&args.select, args.profile.as_deref())?)?;
+    let options = plan_options(&args.select, args.profile.as_deref())?;
+    let (outlines, skipped) = run::outline(&options)?;
+    let plan = Listed { seed: options.seed, cases: outlines, skipped };
     let output = match (args.coverage, args.json) {
         (false, false) => cases(&plan),
         (false, true) => cases_json(&plan),
@@ -28,7 +30,14 @@ pub fn list(args: &ListArgs) -> Result<Done, RunError> {
     Ok(Done::passed(output))
 }
 
-fn cases(plan: &Plan) -> String {
+/// What is listed.
+struct Listed {
+    seed: u64,
+    cases: Vec<Outline>,
+    skipped: Vec<Skipped>,
+}
+
+fn cases(plan: &Listed) -> String {
     let mut out = String::new();
     for case in &plan.cases {
         let _ = writeln!(
@@ -54,7 +63,7 @@ fn cases(plan: &Plan) -> String {
     out
 }
 
-fn cases_json(plan: &Plan) -> String {
+fn cases_json(plan: &Listed) -> String {
     let cases: Vec<_> = plan
         .cases
         .iter()
@@ -74,8 +83,8 @@ fn cases_json(plan: &Plan) -> String {
 }
 
 /// Entry → cases that cover it.
-fn by_entry(plan: &Plan) -> BTreeMap<&str, Vec<&Case>> {
-    let mut map: BTreeMap<&str, Vec<&Case>> = BTreeMap::new();
+fn by_entry(plan: &Listed) -> BTreeMap<&str, Vec<&Outline>> {
+    let mut map: BTreeMap<&str, Vec<&Outline>> = BTreeMap::new();
     for case in &plan.cases {
         for entry in &case.scenario.covers {
             map.entry(entry).or_default().push(case);
@@ -84,7 +93,7 @@ fn by_entry(plan: &Plan) -> BTreeMap<&str, Vec<&Case>> {
     map
 }
 
-fn coverage(plan: &Plan) -> String {
+fn coverage(plan: &Listed) -> String {
     let covered = by_entry(plan);
     let mut out = String::new();
     let mut sums: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
@@ -119,7 +128,7 @@ fn reason(entry: &Entry) -> &str {
     entry.not_covered.as_deref().unwrap_or("no scenario yet")
 }
 
-fn coverage_json(plan: &Plan) -> String {
+fn coverage_json(plan: &Listed) -> String {
     let covered = by_entry(plan);
     let entries: Vec<_> = catalogue::entries()
         .iter()

@@ -1,6 +1,6 @@
 //! From scenarios to cases: once per platform and variant, with people, orders and traceable values of their own.
 
-use std::{collections::BTreeMap, fmt};
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
 pub use super::shops::shops;
 use super::{
@@ -11,7 +11,7 @@ use super::{
 use crate::{
     platforms::{PLATFORMS, Platform, by_id},
     scenario::{
-        Click, Expect, OrderStep, Platforms, Scenario, Step,
+        Capability, Click, Expect, OrderStep, Platforms, Scenario, Step,
         load::with_variant,
         select::{SelectsNothing, select},
     },
@@ -89,7 +89,7 @@ impl fmt::Display for Lines<'_> {
 /// One case before its people exist.
 struct Draft {
     name: String,
-    scenario: Scenario,
+    scenario: Arc<Scenario>,
     variant: Option<String>,
     platform: &'static dyn Platform,
     at: Position,
@@ -100,6 +100,63 @@ struct Draft {
 /// # Errors
 /// See [`PlanError`].
 pub fn plan(scenarios: &[Scenario], options: &PlanOptions<'_>) -> Result<Plan, PlanError> {
+    let (chosen, skipped) = choose(scenarios, options)?;
+    let mut plan = Plan { seed: options.seed, cases: Vec::new(), skipped };
+    let mut errors = Vec::new();
+    for (draft, needs) in chosen {
+        let name = draft.name.clone();
+        match concrete(draft, options).and_then(|case| check_texts(&case).map(|()| case)) {
+            Ok(case) => plan.cases.push(Case { id: plan.cases.len(), needs, ..case }),
+            Err(message) => errors.push(CaseError { case: name, message }),
+        }
+    }
+    if errors.is_empty() { Ok(plan) } else { Err(PlanError::Cases(errors)) }
+}
+
+/// A case by name, without the people and values that a run needs.
+#[derive(Debug, Clone)]
+pub struct Outline {
+    /// `dedup/thank_you_reload/meta`.
+    pub name: String,
+    /// The scenario with the variant applied.
+    pub scenario: Arc<Scenario>,
+    /// The variant's name.
+    pub variant: Option<String>,
+    /// The platform that it is about.
+    pub platform: &'static str,
+    /// What it needs from the relay.
+    pub needs: Vec<Capability>,
+    /// Has a relay process of its own.
+    pub private_relay: bool,
+}
+
+/// The cases of a run and those that are ruled out, for lists.
+///
+/// # Errors
+/// See [`PlanError`].
+pub fn outline(
+    scenarios: &[Scenario],
+    options: &PlanOptions<'_>,
+) -> Result<(Vec<Outline>, Vec<Skipped>), PlanError> {
+    let (chosen, skipped) = choose(scenarios, options)?;
+    let outlines = chosen
+        .into_iter()
+        .map(|(draft, needs)| Outline {
+            private_relay: needs::private_relay(&draft.scenario),
+            name: draft.name,
+            scenario: draft.scenario,
+            variant: draft.variant,
+            platform: draft.platform.id(),
+            needs,
+        })
+        .collect();
+    Ok((outlines, skipped))
+}
+
+type Chosen = (Vec<(Draft, Vec<Capability>)>, Vec<Skipped>);
+
+/// The drafts that the options and the profile leave.
+fn choose(scenarios: &[Scenario], options: &PlanOptions<'_>) -> Result<Chosen, PlanError> {
     let ids = || PLATFORMS.iter().filter(|p| p.counts_orders()).map(|p| p.id());
     if let Some(name) = options.platforms.iter().flatten().find(|name| !ids().any(|id| id == *name))
     {
@@ -111,28 +168,19 @@ pub fn plan(scenarios: &[Scenario], options: &PlanOptions<'_>) -> Result<Plan, P
         |id: &str| options.platforms.as_ref().is_none_or(|only| only.iter().any(|name| name == id));
     drafts.retain(|draft| wanted(draft.platform.id()));
     let names: Vec<&str> = drafts.iter().map(|draft| draft.name.as_str()).collect();
-    let mut chosen = select(&names, &options.patterns)?.into_iter().peekable();
-
-    let mut plan = Plan { seed: options.seed, cases: Vec::new(), skipped: Vec::new() };
-    let mut errors = Vec::new();
+    let mut selected = select(&names, &options.patterns)?.into_iter().peekable();
+    let (mut chosen, mut skipped) = (Vec::new(), Vec::new());
     for (i, draft) in drafts.into_iter().enumerate() {
-        if chosen.next_if_eq(&i).is_none() {
+        if selected.next_if_eq(&i).is_none() {
             continue;
         }
         let needs = needs::needs(&draft.scenario);
-        if let Some(reason) =
-            needs::spared(&draft.scenario, draft.platform, &needs, options.profile)
-        {
-            plan.skipped.push(Skipped { name: draft.name, reason });
-            continue;
-        }
-        let name = draft.name.clone();
-        match concrete(draft, options).and_then(|case| check_texts(&case).map(|()| case)) {
-            Ok(case) => plan.cases.push(Case { id: plan.cases.len(), needs, ..case }),
-            Err(message) => errors.push(CaseError { case: name, message }),
+        match needs::spared(&draft.scenario, draft.platform, &needs, options.profile) {
+            Some(reason) => skipped.push(Skipped { name: draft.name, reason }),
+            None => chosen.push((draft, needs)),
         }
     }
-    if errors.is_empty() { Ok(plan) } else { Err(PlanError::Cases(errors)) }
+    Ok((chosen, skipped))
 }
 
 /// Every case that the scenarios make, in order of names.
@@ -156,6 +204,7 @@ fn expand(scenarios: &[Scenario]) -> Result<Vec<Draft>, PlanError> {
             versions.push((None, scenario.clone()));
         }
         for (variant, scenario) in versions {
+            let scenario = Arc::new(scenario);
             let named: Vec<&'static dyn Platform> = match &scenario.platforms {
                 Platforms::All => PLATFORMS.iter().copied().filter(|p| p.counts_orders()).collect(),
                 Platforms::Only(ids) => {
@@ -166,7 +215,7 @@ fn expand(scenarios: &[Scenario]) -> Result<Vec<Draft>, PlanError> {
                 let tail = variant.as_ref().map(|name| format!("/{name}")).unwrap_or_default();
                 let name = format!("{}/{}{tail}", scenario.name, platform.id());
                 let (scenario, variant, at) =
-                    (scenario.clone(), variant.clone(), Position::default());
+                    (Arc::clone(&scenario), variant.clone(), Position::default());
                 drafts.push(Draft { name, scenario, variant, platform, at });
             }
         }

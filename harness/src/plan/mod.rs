@@ -10,7 +10,7 @@ mod shops;
 pub mod tracers;
 mod values;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use rust_decimal::Decimal;
 use serde::Serialize;
@@ -50,7 +50,7 @@ pub struct Case {
     /// `dedup/thank_you_reload/meta` or `consent/matrix/meta/denied`.
     pub name: String,
     /// The scenario with the variant applied.
-    pub scenario: Scenario,
+    pub scenario: Arc<Scenario>,
     /// The variant's name.
     pub variant: Option<String>,
     /// The platform that the case is about; verdict cells are made for it alone, findings of leaks for all.

@@ -30,8 +30,20 @@ impl Source {
     }
 
     fn bytes(&self, label: &str, n: usize) -> Vec<u8> {
-        let blocks = (0u32..).map(|block| Sha256::digest(format!("{}:{label}:{block}", self.key)));
-        blocks.flat_map(|block| block.to_vec()).take(n).collect()
+        let mut bytes = Vec::with_capacity(n + 31);
+        for block in 0u32.. {
+            if bytes.len() >= n {
+                break;
+            }
+            let digest = Sha256::new()
+                .chain_update(&self.key)
+                .chain_update(label)
+                .chain_update(block.to_le_bytes())
+                .finalize();
+            bytes.extend_from_slice(&digest);
+        }
+        bytes.truncate(n);
+        bytes
     }
 
     /// A number below `limit`.

@@ -217,14 +217,14 @@ pub(crate) fn case(id: usize, faults: Value) -> Case {
         .iter()
         .map(|fault| json!({ "platform": fault }))
         .collect();
-    let scenario = serde_json::from_value(json!({
+    let scenario: harness::scenario::Scenario = serde_json::from_value(json!({
         "title": "made by hand", "covers": [], "given": given, "steps": [],
     }))
     .expect("a scenario");
     Case {
         id,
         name: format!("test/{id}/ads"),
-        scenario,
+        scenario: scenario.into(),
         variant: None,
         platform: "ads",
         needs: Vec::new(),
