@@ -80,7 +80,9 @@ async fn run(name: &str, config: &Path, listen: SocketAddr) -> Result<(), Failur
     std::io::stdout().flush()?;
 
     let mut term = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
-    let stop = async move { drop(term.recv().await) };
+    let stop = async move {
+        let _ = term.recv().await;
+    };
     tokio::select! {
         done = relay::serve(inner, settings, stop) => done?,
         done = axum::serve(intake, front) => done?,
