@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 /// One generated history, on one platform.
 #[derive(Debug, Clone)]
-pub struct History {
+pub(crate) struct History {
     platform: usize,
     fault: Option<Fault>,
     steps: Vec<Step>,
@@ -44,7 +44,7 @@ const CONSENT: [&str; 4] = [
 ];
 
 /// Any history.
-pub fn history() -> impl Strategy<Value = History> {
+pub(crate) fn history() -> impl Strategy<Value = History> {
     let fault = (0..FAULTS.len(), 1..3_u32, 0..3_usize).prop_map(|(answers, times, order)| Fault {
         answers,
         times,
@@ -79,7 +79,7 @@ struct Placed {
 
 impl History {
     /// The history as a scenario file.
-    pub fn scenario(&self) -> String {
+    pub(crate) fn scenario(&self) -> String {
         let mut steps = String::new();
         let mut orders: Vec<Placed> = Vec::new();
         for step in &self.steps {

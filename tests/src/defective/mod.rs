@@ -41,7 +41,7 @@ pub enum At {
     /// What the store or the browser sends is changed, answered or dropped before the relay sees it.
     Intake(fn(&Memory, &mut Incoming) -> Verdict),
     /// What the relay answers to its callers is changed.
-    Reply(fn(&Incoming, &mut Answered)),
+    Reply(fn(&Memory, &Incoming, &mut Answered)),
     /// What the relay sends to a platform is changed.
     Outlet(fn(&Memory, &mut Outgoing)),
     /// What a platform answers is changed before the relay sees it.

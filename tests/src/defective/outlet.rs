@@ -38,7 +38,7 @@ impl Outgoing {
 }
 
 /// Name of the field that the platform deduplicates on.
-pub fn key_field(platform: &str) -> &'static str {
+pub(super) fn key_field(platform: &str) -> &'static str {
     match platform {
         "google_ads" => "orderId",
         "data_manager" => "transactionId",
@@ -47,12 +47,12 @@ pub fn key_field(platform: &str) -> &'static str {
 }
 
 /// The event's key.
-pub fn key(platform: &str, event: &Value) -> String {
+pub(super) fn key(platform: &str, event: &Value) -> String {
     event[key_field(platform)].as_str().unwrap_or_default().to_owned()
 }
 
 /// A success answer as the platform would give it.
-pub fn success(platform: &str) -> Value {
+pub(super) fn success(platform: &str) -> Value {
     match platform {
         "meta" => {
             json!({ "events_received": 1, "messages": [], "fbtrace_id": "AbCdEfGhIjKlMnOpQrStUvW" })
@@ -78,6 +78,6 @@ impl Answered {
 }
 
 /// SHA-256 in lower-case hex.
-pub fn sha256(text: &str) -> String {
+pub(super) fn sha256(text: &str) -> String {
     Sha256::digest(text.as_bytes()).iter().map(|b| format!("{b:02x}")).collect()
 }

@@ -171,6 +171,12 @@ async fn at_intake(State(shared): State<Arc<Shared>>, request: Request) -> Respo
     {
         shared.memory.keep_order(&order);
     }
+    if incoming.is_landing()
+        && let Some(landing) = incoming.json()
+    {
+        let visitor = landing["visitor_id"].as_str().unwrap_or_default().to_owned();
+        shared.memory.keep_landing(&visitor, &landing);
+    }
     let verdict = match shared.defect.map(|d| &d.at) {
         Some(At::Intake(change)) => change(&shared.memory, &mut incoming),
         _ => Verdict::Pass,
@@ -200,7 +206,7 @@ async fn at_intake(State(shared): State<Arc<Shared>>, request: Request) -> Respo
         Verdict::Answer(code) => return status(code),
     };
     if let Some(At::Reply(change)) = shared.defect.map(|d| &d.at) {
-        change(&incoming, &mut answer);
+        change(&shared.memory, &incoming, &mut answer);
     }
     respond(answer)
 }
