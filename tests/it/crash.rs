@@ -149,6 +149,8 @@ async fn what_was_acknowledged_is_counted_once_whenever_the_relay_is_killed() {
     let dir = tempfile::tempdir().expect("a folder");
     let config_path = dir.path().join("relay.toml");
     std::fs::write(&config_path, config(dir.path(), address)).expect("writable");
+    // Somebody else in this process may have installed it.
+    drop(rustls::crypto::ring::default_provider().install_default());
     let client = reqwest::Client::builder().no_proxy().build().expect("a client");
 
     let mut acknowledged = Vec::new();

@@ -15,7 +15,7 @@ use harness::{
     commands,
     report::{Report as _, terminal},
     run::{self, Options},
-    verdict::Status,
+    verdict::{CaseVerdict, Status},
 };
 use history::{History, history};
 use proptest::{prelude::*, test_runner::Config};
@@ -62,7 +62,12 @@ fn play(histories: &[History]) -> Result<(), String> {
     let summary = runtime()?
         .block_on(run::run(&options(dir.path().to_owned()), |_| {}))
         .map_err(|e| e.to_string())?;
-    let Some(bad) = summary.cases.iter().find(|c| c.status != Status::Pass) else { return Ok(()) };
+    // A failure that was planned for an order which is rightly never sent cannot occur; that is no finding.
+    let idle = |c: &&CaseVerdict| {
+        c.status == Status::Inconclusive && c.notes.iter().all(|note| note.starts_with("occurred:"))
+    };
+    let bad = |c: &&CaseVerdict| c.status != Status::Pass && !idle(c);
+    let Some(bad) = summary.cases.iter().find(bad) else { return Ok(()) };
     let number = bad
         .case
         .split('/')

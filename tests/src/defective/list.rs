@@ -206,9 +206,12 @@ defects! {
     fbc_in_seconds, "STI-02", "stitching/fbc_is_built/meta":
         "writes the click's time in seconds" =>
         At::Outlet(|_, out| out.each_event(|_, e| fbc_time(e, |ms| ms / 1000)));
-    fbc_of_today, "STI-03", "stitching/fbc_does_not_move/meta":
-        "rebuilds the click id with the current time" =>
-        At::Outlet(|_, out| out.each_event(|_, e| fbc_time(e, |_| now() * 1000)));
+    fbc_of_the_order, "STI-03", "stitching/fbc_does_not_move/meta":
+        "rebuilds the click id with the time of the order" =>
+        At::Outlet(|_, out| out.each_event(|_, e| {
+            let seconds = e["event_time"].as_i64().unwrap_or_default();
+            fbc_time(e, |_| seconds * 1000);
+        }));
     sends_malformed_fbc, "STI-04", "stitching/malformed_fbc/meta/empty_click":
         "passes a broken cookie on" =>
         At::Outlet(|_, out| out.each_event(|_, e| if e["user_data"]["fbc"].is_null() {
