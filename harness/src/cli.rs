@@ -19,6 +19,9 @@ pub struct Cli {
 const EXIT_CODES: &str = "Exit codes: 0 passed, 1 a check failed (or a case was inconclusive, or a snapshot changed), \
 2 bad usage or scenario, 3 harness fault, 4 nothing selected, 5 relay unreachable.";
 
+/// Seed that the shipped snapshots were made with.
+pub const DEFAULT_SEED: u64 = 1;
+
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -54,7 +57,7 @@ pub struct RunArgs {
     /// Also write a report: json, junit, markdown or text, as KIND=PATH (`-` for standard output).
     #[arg(long = "report", value_name = "KIND=PATH", value_parser = report)]
     pub reports: Vec<(String, PathBuf)>,
-    /// Folder of payload snapshots. Default: `snapshots` for the reference relay, none for others.
+    /// Folder of payload snapshots. Default: `snapshots` for the reference relay with the default seed, else none.
     #[arg(long, value_name = "DIR")]
     pub snapshots: Option<PathBuf>,
     /// Accept snapshots that are new or changed.
@@ -81,7 +84,7 @@ pub struct Select {
     #[arg(long, value_name = "DIR")]
     pub scenarios: Option<PathBuf>,
     /// All generated values (people, orders, click ids) come from it.
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = DEFAULT_SEED)]
     pub seed: u64,
 }
 

@@ -15,14 +15,14 @@ use crate::{
     driver::Driver,
     exchange::{Ending, Exchange, OrderRef},
     gateway::{CaseHandle, Gateway, GatewayOptions, Log},
-    history::{Action, Did, History, Waited},
+    history::{Action, Did, History, Readings, Waited},
     judge,
     plan::{
         Case, Plan, Shop, Skipped,
         cases::{self, Outline, PlanError, PlanOptions},
     },
-    platforms::{self, PLATFORMS, Platform, Severity},
-    scenario::{Answers, Given, Scenario, load},
+    platforms::{self, Channel, PLATFORMS, Platform, Severity},
+    scenario::{Answers, Expect, Given, LogState, Scenario, load},
     snapshot::{self, Compared},
     sut::{process::Relay, profile::Profile},
     truth::{self, Count, Truth},
@@ -359,7 +359,7 @@ impl Run {
         self.note_answers(&actions);
         let controls = driver.controls();
         let waited = self.wait(case, platform, &handle, &actions, controls).await;
-        let readings = driver.read_back().await;
+        let readings = read_back(&mut driver, case, &handle).await;
         drop(driver);
         let captured = handle.close();
         let history = History {
@@ -524,6 +524,47 @@ impl Run {
             })
             .collect()
     }
+}
+
+/// How often a log that lags behind is read again, and after which wait: a log gives no other sign.
+const LOG_LOOKS: u32 = 20;
+/// See [`LOG_LOOKS`].
+const LOG_PAUSE: Duration = Duration::from_millis(100);
+
+/// What the relay says about itself. A relay writes an answer down after it has read it; until then its log is not wrong yet.
+async fn read_back(driver: &mut Driver<'_>, case: &Case, handle: &CaseHandle) -> Readings {
+    let mut readings = driver.read_back().await;
+    for _ in 0..LOG_LOOKS {
+        if !lags(&readings, case, handle) {
+            break;
+        }
+        tokio::time::sleep(LOG_PAUSE).await;
+        readings = driver.read_back().await;
+    }
+    readings
+}
+
+/// Whether the log still calls pending what the platform has taken, or what the scenario says must have ended.
+fn lags(readings: &Readings, case: &Case, handle: &CaseHandle) -> bool {
+    let ended = |order: &OrderRef| {
+        case.scenario.expect.iter().any(|expect| {
+            matches!(expect, Expect::Log(log)
+                if log.state != LogState::Pending && OrderRef::Named(log.order.clone()) == *order)
+        })
+    };
+    let taken = |order: &OrderRef| {
+        handle.look(|log| {
+            log.entries.iter().any(|e| {
+                e.channel == Channel::Server
+                    && e.owner.as_ref().and_then(|o| o.order.as_ref()) == Some(order)
+            })
+        })
+    };
+    readings.log.iter().flatten().any(|entry| {
+        entry.platform == case.platform
+            && entry.state == Some(LogState::Pending)
+            && (ended(&entry.order) || taken(&entry.order))
+    })
 }
 
 /// How long it must be quiet before silence means something: the declared time, and on top of it whatever may keep an order

@@ -1,8 +1,8 @@
 //! What each platform received per case, redacted and stable over runs and machines, in insta's file format, so that
 //! `cargo insta review` works on what `harness run` found changed.
 //!
-//! Stable means: values that the plan made stand there by name (`{fbclid}`, `{sha256 email}`), times as
-//! `{order time}` or `{time}`, tokens as `{token}`. One block per distinct event, whatever the batching or number of
+//! Stable means: values that the plan made stand there by name (`{fbclid}`, `{hash of email}`), the order's time and total as
+//! `{order time}` and `{order total}`, other times as `{time}`, tokens as `{token}`. One block per distinct event, whatever the batching or number of
 //! attempts. The control order is not part of it.
 
 use std::{
@@ -13,14 +13,18 @@ use std::{
 };
 
 use regex::Regex;
+use rust_decimal::Decimal;
 use serde_json::Value;
 
 use crate::{
     exchange::{Exchange, OrderRef, Request},
     history::History,
     plan::{Case, Shop},
-    platforms::{Channel, normalise::sha256_hex},
-    truth::Truth,
+    platforms::{
+        Channel,
+        normalise::{is_sha256_hex, sha256_hex},
+    },
+    truth::{Expected, Truth},
 };
 
 /// A snapshot that was compared.
@@ -34,26 +38,35 @@ pub enum Compared {
     Changed(PathBuf),
 }
 
-/// Names for the values that differ from run to run.
+/// Names for the values that differ from run to run, or with the number of scenarios.
 struct Names {
-    /// Value → name, longest values first.
-    texts: Vec<(String, String)>,
-    /// Unix seconds of each order → name.
-    times: BTreeMap<i64, String>,
+    /// Part of a text → name, longest values first.
+    parts: Vec<(String, String)>,
+    /// Whole text → name.
+    wholes: BTreeMap<String, String>,
+    /// When the order was placed, Unix seconds.
+    placed: i64,
+    /// What the order cost, and its parts.
+    amounts: Vec<(Decimal, &'static str)>,
 }
 
 /// Timestamps in text form, click ids with their time, and access tokens.
 static STAMP: LazyLock<Option<Regex>> = LazyLock::new(|| {
     Regex::new(concat!(
         r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)",
-        r"|\bfb\.(\d)\.\d{13}\.|\bBearer ya29\.\S+"
+        r"|\bfb\.(\d)\.\d{13}\.|\b\d{11,}\b"
     ))
     .ok()
 });
 
 /// The text of one case's snapshot; `None` if its platform received nothing worth keeping.
 pub fn render(case: &Case, shops: &[Shop], history: &History, truth: &Truth) -> Option<String> {
-    let names = Names::new(case, shops, truth)?;
+    let names: BTreeMap<String, Names> = truth
+        .named()
+        .filter_map(|expected| {
+            Some((expected.order.to_string(), Names::new(case, shops, expected)?))
+        })
+        .collect();
     let mut blocks = BTreeSet::new();
     for exchange in history.exchanges.iter().filter(|e| e.platform == Some(case.platform)) {
         let Some(reading) = exchange.reading.as_ref() else { continue };
@@ -64,7 +77,9 @@ pub fn render(case: &Case, shops: &[Shop], history: &History, truth: &Truth) -> 
             let order =
                 exchange.owners.get(index).and_then(Option::as_ref).map(|o| o.order.clone());
             let Some(Some(OrderRef::Named(order))) = order else { continue };
-            blocks.insert(block(&names, exchange, &order, &item.pointer));
+            if let Some(names) = names.get(&order) {
+                blocks.insert(block(names, exchange, &order, &item.pointer));
+            }
         }
     }
     let text = blocks.into_iter().collect::<Vec<_>>().join("\n");
@@ -91,7 +106,11 @@ fn block(names: &Names, exchange: &Exchange, order: &str, pointer: &str) -> Stri
         .headers
         .iter()
         .filter(|(name, _)| !VOLATILE.contains(&name.as_str()))
-        .map(|(name, value)| format!("{name}: {}\n", names.in_text(value)))
+        .map(|(name, value)| match name.as_str() {
+            "authorization" => "authorization: Bearer {token}\n".to_owned(),
+            "access-token" => "access-token: {token}\n".to_owned(),
+            _ => format!("{name}: {}\n", names.in_text(value)),
+        })
         .collect();
     headers.sort();
     format!("{line}\n{}\n{event}\n", headers.concat())
@@ -102,38 +121,56 @@ const VOLATILE: &[&str] =
     &["host", "content-length", "user-agent", "connection", "date", "traceparent", "x-request-id"];
 
 impl Names {
-    fn new(case: &Case, shops: &[Shop], truth: &Truth) -> Option<Self> {
-        let mut texts = BTreeMap::new();
+    fn new(case: &Case, shops: &[Shop], expected: &Expected) -> Option<Self> {
+        let order = case.all_orders().find(|order| order.id == expected.order)?;
+        let mut parts = BTreeMap::new();
         for (name, value) in &case.values {
-            if value.len() < 4 {
-                continue;
-            }
-            texts.insert(value.clone(), format!("{{{name}}}"));
-            if name.contains("email") || name.contains("phone") {
-                let plain = value.trim().to_lowercase();
-                texts.insert(sha256_hex(&plain), format!("{{sha256 {name}}}"));
+            if value.len() >= 4 && !name.ends_with(".total") {
+                parts.insert(value.clone(), format!("{{{name}}}"));
             }
         }
         for (i, shop) in shops.iter().enumerate() {
             let n = if i == 0 { String::new() } else { format!(" {}", i + 1) };
-            texts.insert(shop.domain.clone(), format!("{{shop{n}}}"));
-            texts.insert(shop.id.clone(), format!("{{shop id{n}}}"));
+            parts.insert(shop.domain.clone(), format!("{{shop{n}}}"));
+            parts.insert(shop.id.clone(), format!("{{shop id{n}}}"));
             for (platform, account) in &shop.accounts {
-                for (field, value) in &account.fields {
-                    if value.len() >= 4 {
-                        let kind = if account.secret.contains(field) { "token" } else { field };
-                        texts.insert(value.clone(), format!("{{{platform} {kind}{n}}}"));
-                    }
+                for (field, value) in account.fields.iter().filter(|(_, value)| value.len() >= 4) {
+                    let kind = if account.secret.contains(field) { "token" } else { field };
+                    parts.insert(value.clone(), format!("{{{platform} {kind}{n}}}"));
                 }
             }
         }
-        let mut texts: Vec<_> = texts.into_iter().collect();
-        texts.sort_by(|(a, _), (b, _)| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
-        let mut times = BTreeMap::new();
-        for expected in &truth.orders {
-            times.insert(expected.time.unix_timestamp(), format!("{{time of {}}}", expected.order));
+        let mut parts: Vec<_> = parts.into_iter().collect();
+        parts.sort_by(|(a, _), (b, _)| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
+        let mut wholes = BTreeMap::new();
+        let contact = &order.contact;
+        for (name, value) in [
+            ("city", &contact.city),
+            ("region", &contact.region),
+            ("postcode", &contact.postcode),
+            ("country", &contact.country),
+        ] {
+            for value in value.iter().flat_map(|v| [v.clone(), v.to_lowercase()]) {
+                wholes.insert(value, format!("{{{name}}}"));
+            }
         }
-        Some(Self { texts, times })
+        let customer = contact.customer_id.iter().map(|id| sha256_hex(id));
+        wholes.extend(customer.map(|hash| (hash, "{hash of customer_id}".to_owned())));
+        for rule in &expected.identity {
+            let kind = serde_json::to_value(rule.kind).ok();
+            let kind = kind.as_ref().and_then(Value::as_str).unwrap_or("value").to_owned();
+            for value in rule.accepted.iter().filter(|value| is_sha256_hex(value)) {
+                wholes.insert(value.clone(), format!("{{hash of {kind}}}"));
+            }
+        }
+        let placed = expected.time.unix_timestamp();
+        let amounts = vec![
+            (order.total, "{order total}"),
+            (order.subtotal, "{order subtotal}"),
+            (order.tax, "{order tax}"),
+            (order.shipping, "{order shipping}"),
+        ];
+        Some(Self { parts, wholes, placed, amounts })
     }
 
     /// Only the names that this request has use for.
@@ -143,13 +180,21 @@ impl Names {
             hay.push(' ');
             hay.push_str(value);
         }
-        let texts = self.texts.iter().filter(|(v, _)| hay.contains(v.as_str())).cloned().collect();
-        Self { texts, times: self.times.clone() }
+        let parts = self.parts.iter().filter(|(v, _)| hay.contains(v.as_str())).cloned().collect();
+        Self {
+            parts,
+            wholes: self.wholes.clone(),
+            placed: self.placed,
+            amounts: self.amounts.clone(),
+        }
     }
 
     fn in_text(&self, text: &str) -> String {
+        if let Some(name) = self.wholes.get(text) {
+            return name.clone();
+        }
         let mut out = text.to_owned();
-        for (value, name) in &self.texts {
+        for (value, name) in &self.parts {
             if out.contains(value.as_str()) {
                 out = out.replace(value.as_str(), name);
             }
@@ -158,10 +203,10 @@ impl Names {
         stamp
             .replace_all(&out, |found: &regex::Captures<'_>| {
                 match found.get(0).map_or("", |m| m.as_str()) {
-                    bearer if bearer.starts_with("Bearer") => "Bearer {token}".to_owned(),
                     fb if fb.starts_with("fb.") => {
                         format!("fb.{}.{{ms}}.", found.get(1).map_or("", |m| m.as_str()))
                     }
+                    id if id.bytes().all(|b| b.is_ascii_digit()) => "{id}".to_owned(),
                     stamp => self.in_stamp(stamp),
                 }
             })
@@ -177,10 +222,8 @@ impl Names {
         .map(time::OffsetDateTime::unix_timestamp);
         let shape: String =
             stamp.chars().skip(10).map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
-        match seconds.ok().and_then(|s| self.times.get(&s)) {
-            Some(name) => format!("{name} as date{shape}"),
-            None => format!("{{time}} as date{shape}"),
-        }
+        let name = if seconds == Ok(self.placed) { "{order time}" } else { "{time}" };
+        format!("{name} as date{shape}")
     }
 
     fn in_json(&self, value: Value) -> Value {
@@ -190,7 +233,14 @@ impl Names {
                 Value::Array(items.into_iter().map(|v| self.in_json(v)).collect())
             }
             Value::Object(map) => {
-                Value::Object(map.into_iter().map(|(k, v)| (k, self.in_json(v))).collect())
+                let value = |k: &String, v: Value| match v {
+                    // A change may fall into the order's own second or not.
+                    Value::String(_) if k.starts_with("adjustment") && k.ends_with("Time") => {
+                        Value::String("{time}".to_owned())
+                    }
+                    v => self.in_json(v),
+                };
+                Value::Object(map.into_iter().map(|(k, v)| (k.clone(), value(&k, v))).collect())
             }
             Value::Number(number) => self.in_number(number),
             other => other,
@@ -198,14 +248,22 @@ impl Names {
     }
 
     fn in_number(&self, number: serde_json::Number) -> Value {
-        let Some(n) = number.as_i64() else { return Value::Number(number) };
-        let (seconds, unit) = match n {
-            1_600_000_000..=4_000_000_000 => (n, "s"),
-            1_600_000_000_000..=4_000_000_000_000 => (n / 1_000, "ms"),
-            _ => return Value::Number(number),
-        };
-        let name = self.times.get(&seconds).map_or("{time}", String::as_str);
-        Value::String(format!("{name} in {unit}"))
+        if let Some(n) = number.as_i64() {
+            let (seconds, unit) = match n {
+                1_600_000_000..=4_000_000_000 => (n, "s"),
+                1_600_000_000_000..=4_000_000_000_000 => (n / 1_000, "ms"),
+                _ => (0, ""),
+            };
+            if !unit.is_empty() {
+                let name = if seconds == self.placed { "{order time}" } else { "{time}" };
+                return Value::String(format!("{name} in {unit}"));
+            }
+        }
+        let amount = Decimal::from_str_exact(&number.to_string()).unwrap_or_default();
+        match self.amounts.iter().find(|(known, _)| *known == amount && !amount.is_zero()) {
+            Some((_, name)) => Value::String((*name).to_owned()),
+            None => Value::Number(number),
+        }
     }
 }
 

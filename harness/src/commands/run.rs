@@ -6,7 +6,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::{Done, plan_options, shipped};
 use crate::{
-    cli::{Colour, RunArgs},
+    cli::{Colour, DEFAULT_SEED, RunArgs},
     report::{REPORTS, Report as _, tally, terminal::Terminal},
     run::{self, Options, Progress, RunError},
     verdict::Status,
@@ -61,11 +61,14 @@ fn options(args: &RunArgs) -> Result<Options, RunError> {
     options.accept = args.accept;
     options.snapshots = match (&args.snapshots, &args.profile) {
         (Some(dir), _) => Some(dir.clone()),
-        (None, None) => Some(shipped("snapshots")),
-        (None, Some(_)) => None,
+        (None, None) if args.select.seed == DEFAULT_SEED => Some(shipped("snapshots")),
+        // Other people, other payloads: what was accepted is no measure for them.
+        (None, _) => None,
     };
     if args.accept && options.snapshots.is_none() {
-        return Err(RunError::Usage("--accept needs --snapshots DIR with this profile".to_owned()));
+        return Err(RunError::Usage(
+            "--accept needs --snapshots DIR with this profile or seed".to_owned(),
+        ));
     }
     options.reproduce = reproduce(args);
     Ok(options)

@@ -456,7 +456,7 @@ defects! {
         });
     slow_acknowledgement, "WHK-06", "webhooks/quick_acknowledgement/meta":
         "acknowledges only after a long while" =>
-        At::Intake(|_, call| if is_order(call) { Verdict::PassLater(Duration::from_millis(1_600)) } else { Verdict::Pass });
+        At::Intake(|_, call| if is_order(call) { Verdict::PassLater(Duration::from_millis(5_500)) } else { Verdict::Pass });
     swallows_unreadable, "WHK-08", "webhooks/unreadable_body/meta":
         "acknowledges bodies that it cannot read" =>
         At::Reply(|_, call, answer| if call.topic().is_some() && answer.status == 400 { answer.status = 200; });
