@@ -20,7 +20,7 @@ use libtest_mimic::{Arguments, Failed, Trial};
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
-    let _ = rustls::crypto::ring::default_provider().install_default();
+    drop(rustls::crypto::ring::default_provider().install_default());
     let plan = match run::plan(&options("none", Vec::new())) {
         Ok(plan) => plan,
         Err(error) => {
@@ -38,7 +38,7 @@ fn main() -> ExitCode {
             Trial::test(case.name.clone(), move || passes(&run, &name))
         })
         .collect();
-    trials.push(Trial::test("relay_behind_proxies_without_defect", || clean_behind_proxies()));
+    trials.push(Trial::test("relay_behind_proxies_without_defect", clean_behind_proxies));
     trials.extend(
         DEFECTS
             .iter()

@@ -10,6 +10,15 @@
 //!                                            └──▶ snapshots
 //! ```
 
+/// Appends a line to a text.
+macro_rules! line {
+    ($out:expr) => { $out.push('\n') };
+    ($out:expr, $($part:tt)*) => {{
+        $out.push_str(&format!($($part)*));
+        $out.push('\n');
+    }};
+}
+
 pub mod catalogue;
 pub mod checks;
 pub mod cli;

@@ -16,7 +16,7 @@ fn main() -> ExitCode {
         Err(error) => {
             let code = if error.use_stderr() { exit_code::USAGE } else { exit_code::PASSED };
             // A closed pipe leaves nobody to tell.
-            let _ = error.print();
+            drop(error.print());
             return ExitCode::from(code);
         }
     };
@@ -42,11 +42,11 @@ fn finish(done: Result<Done, RunError>) -> ExitCode {
     match done {
         Ok(done) => {
             // A reader that went away (`| head`) is no failure of the run.
-            let _ = std::io::stdout().write_all(done.output.as_bytes());
+            drop(std::io::stdout().write_all(done.output.as_bytes()));
             ExitCode::from(done.code)
         }
         Err(error) => {
-            let _ = writeln!(std::io::stderr(), "error: {error}");
+            drop(writeln!(std::io::stderr(), "error: {error}"));
             ExitCode::from(match error {
                 RunError::Usage(_) => exit_code::USAGE,
                 RunError::NothingSelected(_) => exit_code::NOTHING_SELECTED,

@@ -446,7 +446,7 @@ impl Run {
             }
             deadline = patience;
         };
-        let sentinel = handle.look(&sentinel_taken);
+        let sentinel = handle.look(sentinel_taken);
         if sentinel {
             self.vitals.seen.store(true, Ordering::Relaxed);
             self.vitals.misses.store(0, Ordering::Relaxed);

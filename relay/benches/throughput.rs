@@ -2,6 +2,7 @@
 //! once, and the raw group-commit rate of SQLite on the same disk in the same run, to compare with.
 //!
 //! `cargo bench -p relay --bench throughput -- [ORDERS]`
+#![expect(clippy::disallowed_methods, reason = "what a test starts ends with it")]
 #![expect(clippy::print_stdout, reason = "the table is the result")]
 
 use std::time::{Duration, Instant};

@@ -95,7 +95,7 @@ fn keep(scenario: &str) -> PathBuf {
 
 #[test]
 fn generated_histories_are_counted_as_the_truth_model_says() {
-    let _ = rustls::crypto::ring::default_provider().install_default();
+    drop(rustls::crypto::ring::default_provider().install_default());
     let cases = std::env::var("PROPTEST_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(6);
     let config =
         Config { cases, max_shrink_iters: 24, failure_persistence: None, ..Config::default() };

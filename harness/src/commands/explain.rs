@@ -1,6 +1,6 @@
 //! `harness explain ID`: a case, scenario, check, platform rule or catalogue entry, in words and with its source.
 
-use std::{fmt::Write as _, path::Path};
+use std::path::Path;
 
 use super::{Done, scenarios};
 use crate::{
@@ -42,18 +42,18 @@ fn level(severity: Severity) -> &'static str {
 fn entry(id: &str, scenarios: &[Scenario]) -> Option<String> {
     let entry = catalogue::entries().iter().find(|e| e.id.eq_ignore_ascii_case(id))?;
     let mut out = format!("{}: {}\n\n", entry.id, entry.failure);
-    let _ = writeln!(out, "why it hurts  {}", entry.why);
-    let _ = writeln!(out, "severity      {}", entry.severity);
-    let _ = writeln!(out, "source        {}", entry.source);
+    line!(out, "why it hurts  {}", entry.why);
+    line!(out, "severity      {}", entry.severity);
+    line!(out, "source        {}", entry.source);
     for scenario in scenarios.iter().filter(|s| s.covers.contains(&entry.id)) {
-        let _ = writeln!(out, "scenario      {}: {}", scenario.name, scenario.title);
+        line!(out, "scenario      {}: {}", scenario.name, scenario.title);
     }
     for about in CHECKS.iter().map(|c| c.about()).filter(|a| a.covers.contains(&entry.id.as_str()))
     {
-        let _ = writeln!(out, "check         {}: {}", about.id, about.says);
+        line!(out, "check         {}: {}", about.id, about.says);
     }
     if let Some(reason) = &entry.not_covered {
-        let _ = writeln!(out, "not covered   {reason}");
+        line!(out, "not covered   {reason}");
     }
     Some(out)
 }
@@ -95,19 +95,19 @@ fn scenario(id: &str, all: &[Scenario], dir: &Path) -> Option<String> {
         .max_by_key(|s| s.name.len())?;
     let mut out = format!("{}: {}\n\n", found.name, found.title);
     if let Some(why) = &found.why {
-        let _ = writeln!(out, "{}\n", why.trim());
+        line!(out, "{}\n", why.trim());
     }
     for id in &found.covers {
         if let Some(entry) = catalogue::entries().iter().find(|e| e.id == *id) {
-            let _ = writeln!(out, "covers {}: {}\n       {}", entry.id, entry.failure, entry.why);
+            line!(out, "covers {}: {}\n       {}", entry.id, entry.failure, entry.why);
         }
     }
     for variant in &found.variants {
-        let _ = writeln!(out, "variant {}", variant.name);
+        line!(out, "variant {}", variant.name);
     }
     let path = dir.join(&found.name).with_extension("yaml");
     if let Ok(text) = std::fs::read_to_string(&path) {
-        let _ = writeln!(out, "\n{}", text.trim_end());
+        line!(out, "\n{}", text.trim_end());
     }
     Some(out)
 }

@@ -1,6 +1,6 @@
 //! `harness list`: cases, or what of the failure catalogue they cover.
 
-use std::{collections::BTreeMap, fmt::Write as _};
+use std::collections::BTreeMap;
 
 use serde_json::json;
 
@@ -40,7 +40,7 @@ struct Listed {
 fn cases(plan: &Listed) -> String {
     let mut out = String::new();
     for case in &plan.cases {
-        let _ = writeln!(
+        line!(
             out,
             "{}\n    {} [{}]",
             case.name,
@@ -49,11 +49,11 @@ fn cases(plan: &Listed) -> String {
         );
     }
     for skipped in &plan.skipped {
-        let _ = writeln!(out, "{}\n    not run: {}", skipped.name, skipped.reason);
+        line!(out, "{}\n    not run: {}", skipped.name, skipped.reason);
     }
     let scenarios: std::collections::BTreeSet<_> =
         plan.cases.iter().map(|c| &c.scenario.name).collect();
-    let _ = writeln!(
+    line!(
         out,
         "{} cases of {} scenarios, {} not offered by this relay",
         plan.cases.len(),
@@ -103,23 +103,23 @@ fn coverage(plan: &Listed) -> String {
         let sum = sums.entry(group).or_default();
         sum.1 += 1;
         if cases.is_empty() {
-            let _ = writeln!(out, "{}  -           {}", entry.id, entry.failure);
-            let _ = writeln!(out, "             not covered: {}", reason(entry));
+            line!(out, "{}  -           {}", entry.id, entry.failure);
+            line!(out, "             not covered: {}", reason(entry));
         } else {
             sum.0 += 1;
             let n = cases.len();
             let word = if n == 1 { "case " } else { "cases" };
-            let _ = writeln!(out, "{}  {n:>3} {word}   {}", entry.id, entry.failure);
+            line!(out, "{}  {n:>3} {word}   {}", entry.id, entry.failure);
             let mut scenarios: Vec<_> = cases.iter().map(|c| c.scenario.name.as_str()).collect();
             scenarios.dedup();
             for scenario in scenarios {
-                let _ = writeln!(out, "             {scenario}");
+                line!(out, "             {scenario}");
             }
         }
     }
-    let _ = writeln!(out);
+    line!(out);
     for (group, (covered, all)) in sums {
-        let _ = writeln!(out, "{group}  {covered} of {all} entries covered");
+        line!(out, "{group}  {covered} of {all} entries covered");
     }
     out
 }

@@ -1,6 +1,6 @@
 //! JUnit XML, as GitHub and GitLab read it: a suite per topic, a case per case.
 
-use std::{collections::BTreeMap, fmt::Write as _, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 
 use quick_junit::{NonSuccessKind, Report as Document, TestCase, TestCaseStatus, TestSuite};
 
@@ -98,19 +98,19 @@ fn description(summary: &Summary, case: &CaseVerdict) -> String {
     let mut text = format!("{}\n", case.title);
     for cell in case.cells.iter().filter(|cell| !cell.right) {
         let outcome = tally::outcome_name(cell.outcome);
-        let _ = writeln!(text, "order {}: {outcome}: {}", cell.order, cell.detail);
+        line!(text, "order {}: {outcome}: {}", cell.order, cell.detail);
     }
     for finding in &case.findings {
-        let _ = writeln!(text, "{}: {} ({})", finding.rule, finding.message, finding.source);
+        line!(text, "{}: {} ({})", finding.rule, finding.message, finding.source);
         for (label, value) in [("expected", &finding.expected), ("seen", &finding.actual)] {
             if let Some(value) = value {
-                let _ = writeln!(text, "  {label} {value}");
+                line!(text, "  {label} {value}");
             }
         }
     }
     for note in &case.notes {
-        let _ = writeln!(text, "note: {note}");
+        line!(text, "note: {note}");
     }
-    let _ = writeln!(text, "reproduce: {}", tally::reproduce(summary, &case.case));
+    line!(text, "reproduce: {}", tally::reproduce(summary, &case.case));
     text
 }

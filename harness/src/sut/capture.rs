@@ -51,6 +51,10 @@ pub(super) fn follow(
     tail: Tail,
     line: Option<(Regex, watch::Sender<Option<String>>)>,
 ) -> JoinHandle<()> {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "it ends with the pipe, whose process its owner stops"
+    )]
     tokio::spawn(async move {
         let mut line = line;
         let mut current = Vec::new();

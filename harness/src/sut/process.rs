@@ -377,6 +377,10 @@ impl Child {
         }
         let (kill, killed) = oneshot::channel();
         let (exit_sender, exit) = watch::channel(None);
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "`Running` owns the handle and aborts it when it goes"
+        )]
         let supervisor = tokio::spawn(async move {
             let status = tokio::select! {
                 status = spawned.wait() => status,

@@ -1,4 +1,5 @@
 //! A relay on a free port with wiremock as its platforms, and short ways to play shopper, store and operator.
+#![expect(clippy::disallowed_methods, reason = "what a test starts ends with it")]
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};

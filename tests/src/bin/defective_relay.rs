@@ -38,7 +38,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             use std::io::Write as _;
-            let _ = writeln!(std::io::stderr(), "error: {error}");
+            drop(writeln!(std::io::stderr(), "error: {error}"));
             ExitCode::FAILURE
         }
     }

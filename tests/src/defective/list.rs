@@ -148,7 +148,7 @@ defects! {
         }));
     hashes_twice, "PRV-02", "privacy/email_forms/meta/hashed_already":
         "hashes what is hashed already" =>
-        At::Outlet(|_, out| out.each_event(|_, e| each_hash(e, "em", |h| sha256(h))));
+        At::Outlet(|_, out| out.each_event(|_, e| each_hash(e, "em", sha256)));
     hash_of_nothing, "PRV-03", "privacy/missing_contact/meta/nothing_at_all":
         "hashes missing fields" =>
         At::Outlet(|_, out| out.each_event(|_, e| e["user_data"]["ph"] = json!([sha256("")])));

@@ -39,7 +39,7 @@ struct Shared {
 ///
 /// If the defect is unknown, the configuration unreadable or an address taken.
 pub fn serve(defect: &str, config: &Path, listen: SocketAddr) -> Result<(), Failure> {
-    let _ = rustls::crypto::ring::default_provider().install_default();
+    drop(rustls::crypto::ring::default_provider().install_default());
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(run(defect, config, listen))
 }
@@ -81,7 +81,7 @@ async fn run(name: &str, config: &Path, listen: SocketAddr) -> Result<(), Failur
 
     let mut term = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
     let stop = async move {
-        let _ = term.recv().await;
+        term.recv().await;
     };
     tokio::select! {
         done = relay::serve(inner, settings, stop) => done?,
