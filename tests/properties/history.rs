@@ -70,6 +70,16 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
+/// What was written so far.
+#[derive(Default)]
+struct Written {
+    orders: Vec<Placed>,
+    /// People who visited or answered before they ordered.
+    known: [bool; PEOPLE.len()],
+    /// People who ordered before that.
+    strangers: [bool; PEOPLE.len()],
+}
+
 struct Placed {
     pending: bool,
     left: u32,
@@ -79,14 +89,14 @@ impl History {
     /// The history as a scenario file.
     pub(crate) fn scenario(&self) -> String {
         let mut steps = String::new();
-        let mut orders: Vec<Placed> = Vec::new();
+        let mut written = Written::default();
         for step in &self.steps {
-            write_step(&mut steps, &mut orders, step);
+            write_step(&mut steps, &mut written, step);
         }
-        if orders.is_empty() {
+        if written.orders.is_empty() {
             write_step(
                 &mut steps,
-                &mut orders,
+                &mut written,
                 &Step::Order { who: 0, cents: 1_000, pending: false, copies: 1, generic: false },
             );
         }
@@ -94,7 +104,7 @@ impl History {
             "title: Generated history\ncovers: [DED-06]\nplatforms: [{}]\n",
             PLATFORMS[self.platform]
         );
-        if let Some(fault) = self.fault.as_ref().filter(|f| f.order < orders.len()) {
+        if let Some(fault) = self.fault.as_ref().filter(|f| f.order < written.orders.len()) {
             out += &format!(
                 "given:\n  - platform: {{ answers: {}, order: {}, times: {} }}\n",
                 FAULTS[fault.answers],
@@ -110,8 +120,16 @@ fn name(order: usize) -> String {
     format!("O{order}")
 }
 
-fn write_step(out: &mut String, orders: &mut Vec<Placed>, step: &Step) {
+fn write_step(out: &mut String, written: &mut Written, step: &Step) {
+    let Written { orders, known: people, strangers } = written;
     let known = orders.len();
+    match step {
+        // What somebody says just after an order that nobody was known for may or may not be in time for it.
+        Step::Visit { who, .. } | Step::Consent { who, .. } if strangers[*who] => return,
+        Step::Visit { who, .. } | Step::Consent { who, .. } => people[*who] = true,
+        Step::Order { who, .. } => strangers[*who] |= !people[*who],
+        _ => {}
+    }
     let line = match step {
         Step::Visit { who, paid, consent } => format!(
             "  - visit: {{ by: {}, click: {}, consent: {} }}",
