@@ -4,7 +4,7 @@ use std::{
     path::PathBuf,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -24,7 +24,10 @@ use crate::{
     platforms::{self, Channel, PLATFORMS, Platform, Severity},
     scenario::{Answers, Expect, Given, LogState, Scenario, load},
     snapshot::{self, Compared},
-    sut::{process::Relay, profile::Profile},
+    sut::{
+        process::Relay,
+        profile::{Profile, Shops},
+    },
     truth::{self, Count, Truth},
     verdict::{CaseVerdict, Finding, Status, Summary},
 };
@@ -100,6 +103,15 @@ pub async fn run(
         .await
         .map_err(|e| RunError::Harness(format!("the gateway cannot listen: {e}")))?;
     let shops = cases::shops(plan.seed, 0, shops_needed(&plan, options), &options.profile);
+    let wanting = plan.cases.iter().find(|c| !c.private_relay && c.shops_needed() > shops.len());
+    if let Some(case) = wanting {
+        return Err(RunError::Usage(format!(
+            "{} needs {} shops, the profile has {}\nhint: without the capability `shops` such cases are skipped",
+            case.name,
+            case.shops_needed(),
+            shops.len()
+        )));
+    }
     gateway.add_shops(&shops);
     let shared = shared_relay(options, &plan, &shops, &gateway).await?;
     let run = Arc::new(Run {
@@ -123,13 +135,30 @@ pub async fn run(
     }
     let mut decided = Vec::new();
     let mut snapshots_changed = Vec::new();
-    while let Some(joined) = tasks.join_next().await {
+    let watched = Arc::clone(&run);
+    let mut silence = Box::pin(async move { watched.silence().await });
+    let mut silent = None;
+    loop {
+        let joined = tokio::select! {
+            joined = tasks.join_next() => joined,
+            why = &mut silence, if silent.is_none() => {
+                // What is under way ends with the tasks: nothing more can come of it.
+                silent = Some(why);
+                tasks.abort_all();
+                continue;
+            }
+        };
+        let Some(joined) = joined else { break };
+        if joined.as_ref().is_err_and(tokio::task::JoinError::is_cancelled) {
+            continue;
+        }
         let played = joined.map_err(|e| RunError::Harness(format!("a case ended badly: {e}")))?;
         let Some((verdict, changed)) = played else { continue };
         snapshots_changed.extend(changed);
         progress(Progress::Decided(&verdict));
         decided.push(verdict);
     }
+    drop(silence);
     decided.sort_by(|a, b| a.case.cmp(&b.case));
     snapshots_changed.sort();
     if run.gateway.panics() > 0 {
@@ -148,7 +177,7 @@ pub async fn run(
         orphans,
         snapshots_changed,
         took_ms: millis(started.elapsed()),
-        aborted: run.vitals.gone().or_else(|| run.relay_exit()),
+        aborted: silent.or_else(|| run.vitals.gone()).or_else(|| run.relay_exit()),
         reproduce: options.reproduce.clone(),
     };
     if let Ok(run) = Arc::try_unwrap(run) {
@@ -166,7 +195,7 @@ const PRIVATE_RELAYS: usize = 24;
 /// What a case may take to settle after its control order was taken, on a busy machine.
 const SLACK: Duration = Duration::from_millis(2_500);
 
-/// After this long without any request from the relay it is called silent, and the remaining waits are cut.
+/// After this long without any sign of life from the relay it is called silent.
 const SILENCE: Duration = Duration::from_millis(2_500);
 
 /// Scenarios to cases.
@@ -175,7 +204,16 @@ const SILENCE: Duration = Duration::from_millis(2_500);
 ///
 /// If a file cannot be read or the selection matches nothing.
 pub fn plan(options: &Options) -> Result<Plan, RunError> {
-    cases::plan(&scenarios(options)?, &plan_options(options)).map_err(unplanned)
+    let mut plan = cases::plan(&scenarios(options)?, &plan_options(options)).map_err(unplanned)?;
+    if options.relay.is_some() {
+        // Somebody else's process is neither stopped nor started anew, nor given other settings.
+        let reason = "needs a relay process of its own, which a relay given by URL is not";
+        let (own, shared): (Vec<_>, Vec<_>) = plan.cases.into_iter().partition(|c| c.private_relay);
+        plan.cases = shared;
+        plan.skipped
+            .extend(own.into_iter().map(|c| Skipped { name: c.name, reason: reason.to_owned() }));
+    }
+    Ok(plan)
 }
 
 /// The same by name only, for lists.
@@ -219,7 +257,16 @@ async fn shared_relay(
     gateway: &Gateway,
 ) -> Result<Option<Relay>, RunError> {
     if let Some(url) = &options.relay {
-        return Relay::at(&options.profile, url, SILENCE).await.map(Some).map_err(unreachable);
+        let relay = Relay::at(&options.profile, url, SILENCE).await.map_err(unreachable)?;
+        // One that takes connections and never answers would cost every call its whole time.
+        return match tokio::time::timeout(SILENCE, relay.http().lower_case.get(url).send()).await {
+            Ok(Ok(_)) => Ok(Some(relay)),
+            Ok(Err(e)) => Err(unreachable(format!("the relay at {url} does not speak HTTP: {e}"))),
+            Err(_) => Err(unreachable(format!(
+                "the relay at {url} takes connections but has not answered within {:.1} s",
+                SILENCE.as_secs_f64()
+            ))),
+        };
     }
     if plan.cases.iter().all(|case| case.private_relay) {
         return Ok(None);
@@ -251,30 +298,46 @@ struct Run {
     vitals: Vitals,
 }
 
-/// Hands out shops, one to one case for good.
+/// Hands out shops: a case has its own for as long as it plays, so that no two cases share an account.
 struct ShopPool {
-    next: AtomicUsize,
-    len: usize,
+    free: std::sync::Mutex<Vec<usize>>,
+    count: Semaphore,
+}
+
+/// Shops of one case; they go back to the pool with it.
+struct Lease<'a> {
+    pool: &'a ShopPool,
+    shops: Vec<usize>,
+    _count: tokio::sync::SemaphorePermit<'a>,
 }
 
 impl ShopPool {
     fn new(len: usize) -> Self {
-        Self { next: AtomicUsize::new(0), len }
+        // Taken from the end: the first shops first.
+        Self { free: std::sync::Mutex::new((0..len).rev().collect()), count: Semaphore::new(len) }
     }
 
-    fn take(&self, n: usize) -> Option<std::ops::Range<usize>> {
-        let first = self.next.fetch_add(n, Ordering::Relaxed);
-        (first + n <= self.len).then_some(first..first + n)
+    fn free(&self) -> std::sync::MutexGuard<'_, Vec<usize>> {
+        self.free.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    async fn take(&self, n: usize) -> Option<Lease<'_>> {
+        let count = self.count.acquire_many(u32::try_from(n).ok()?).await.ok()?;
+        let mut free = self.free();
+        let shops = (0..n).filter_map(|_| free.pop()).collect();
+        Some(Lease { pool: self, shops, _count: count })
+    }
+}
+
+impl Drop for Lease<'_> {
+    fn drop(&mut self) {
+        self.pool.free().append(&mut self.shops);
     }
 }
 
 /// Whether the relay lives: so that a dead one costs seconds, not the sum of all timeouts.
 #[derive(Default)]
 struct Vitals {
-    /// Some request of the relay was seen.
-    seen: AtomicBool,
-    /// Cases whose control order was not taken in time, in a row.
-    misses: AtomicUsize,
     /// Cases in which no call to the relay was answered, in a row.
     unanswered: AtomicUsize,
 }
@@ -284,10 +347,6 @@ impl Vitals {
     fn gone(&self) -> Option<String> {
         (self.unanswered.load(Ordering::Relaxed) >= 8)
             .then(|| "the relay no longer answers: connections to it fail".to_owned())
-    }
-
-    fn is_silent(&self) -> bool {
-        !self.seen.load(Ordering::Relaxed) && self.misses.load(Ordering::Relaxed) >= 4
     }
 }
 
@@ -303,7 +362,9 @@ impl Run {
             return Some(self.with_private_relay(case).await);
         }
         let relay = self.shared.as_ref()?;
-        let shops = self.shops.get(self.pool.take(case.shops_needed())?)?.to_vec();
+        let lease = self.pool.take(case.shops_needed()).await?;
+        let shops: Vec<Shop> =
+            lease.shops.iter().filter_map(|i| self.shops.get(*i)).cloned().collect();
         let handle = match self.gateway.open(Arc::clone(&case), &shops, None) {
             Ok(handle) => handle,
             Err(why) => return Some((fault(&case, why), None)),
@@ -313,7 +374,10 @@ impl Run {
     }
 
     async fn with_private_relay(&self, case: Arc<Case>) -> (CaseVerdict, Option<String>) {
-        let first = self.shops.len() + case.id * 2;
+        let first = match self.options.profile.shops {
+            Shops::AsNeeded => self.shops.len() + case.id * 2,
+            Shops::Fixed(_) => 0,
+        };
         let shops =
             cases::shops(self.options.seed, first, case.shops_needed(), &self.options.profile);
         self.gateway.add_shops(&shops);
@@ -435,24 +499,15 @@ impl Run {
             }
             let (taken, any, changed) = handle
                 .look(|log| (sentinel_taken(log), !log.exchanges.is_empty(), log.last_change));
-            if any {
-                self.vitals.seen.store(true, Ordering::Relaxed);
-            }
             // While the relay is still at it, it gets the whole time; one that is silent does not.
             let patience = if taken || any { changed + SLACK + declared } else { deadline };
-            let patience = if self.vitals.is_silent() { deadline } else { patience.min(last) };
+            let patience = patience.min(last);
             if patience <= Instant::now() {
                 break false;
             }
             deadline = patience;
         };
         let sentinel = handle.look(sentinel_taken);
-        if sentinel {
-            self.vitals.seen.store(true, Ordering::Relaxed);
-            self.vitals.misses.store(0, Ordering::Relaxed);
-        } else {
-            self.vitals.misses.fetch_add(1, Ordering::Relaxed);
-        }
         Waited { decided: settled, sentinel, quiet, missing, declared }
     }
 
@@ -493,6 +548,23 @@ impl Run {
                 None
             }
         }
+    }
+
+    /// Ends when the relay has had time to send something to anybody and has not: with the reason.
+    async fn silence(&self) -> String {
+        let policies = &self.options.profile.policies;
+        let patience = SILENCE + policies.stitch_grace.unsigned() + policies.batch_delay.unsigned();
+        if self.shared.is_some() {
+            tokio::time::sleep(patience).await;
+            if self.gateway.served() == 0 {
+                return format!(
+                    "the relay takes orders but has sent nothing to any platform within {:.1} s\n\
+                     hint: do its platform URLs point at the harness?",
+                    patience.as_secs_f64()
+                );
+            }
+        }
+        std::future::pending().await
     }
 
     fn relay_exit(&self) -> Option<String> {

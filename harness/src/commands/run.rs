@@ -1,6 +1,10 @@
 //! `harness run`: plays scenarios against a relay and judges it.
 
-use std::{fs, io::IsTerminal as _, path::Path};
+use std::{
+    fs,
+    io::{IsTerminal as _, Write as _},
+    path::Path,
+};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
@@ -130,6 +134,7 @@ fn bar(args: &RunArgs) -> ProgressBar {
         (None, Some(path)) => path.display().to_string(),
         (None, None) => "the reference relay".to_owned(),
     };
-    bar.println(format!("judging {whom}"));
+    // The first sign of life, also where there is no terminal for a bar.
+    drop(writeln!(std::io::stderr(), "judging {whom}"));
     bar
 }

@@ -1,5 +1,7 @@
 //! From a request to what is done about it: whose it is, which planned fault hits it, what its platform answers.
 
+use std::sync::atomic::Ordering;
+
 use std::sync::Arc;
 
 use time::OffsetDateTime;
@@ -112,6 +114,9 @@ impl State {
         route: Route,
         request: Request,
     ) -> Directive {
+        if entrance.owner.is_none() {
+            self.served.fetch_add(1, Ordering::Release);
+        }
         match route {
             Route::Platform(platform) => self.to_platform(entrance, platform, request),
             Route::Canary(case) => self.undeclared(entrance, case, request),

@@ -42,6 +42,8 @@ pub(super) struct State {
     early_cases: AtomicUsize,
     /// Connections that ended because of a defect of the harness.
     pub(super) panics: AtomicU64,
+    /// Requests that came in by the wire.
+    pub(super) served: AtomicU64,
 }
 
 /// The open cases and how to find them.
@@ -113,6 +115,7 @@ impl State {
             strays: Mutex::default(),
             early_cases: AtomicUsize::new(0),
             panics: AtomicU64::new(0),
+            served: AtomicU64::new(0),
         }
     }
 

@@ -136,6 +136,11 @@ impl Gateway {
         self.strays(|strays| strays.late)
     }
 
+    /// Requests that came in by the main door so far: none means that the relay has sent nothing to anybody.
+    pub fn served(&self) -> u64 {
+        self.state.served.load(Ordering::Acquire)
+    }
+
     /// Requests to hosts that nobody declared, and to the target of redirects; the first 50.
     pub fn undeclared(&self) -> Vec<Exchange> {
         self.strays(|strays| strays.undeclared.clone())

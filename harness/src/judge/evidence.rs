@@ -89,6 +89,12 @@ fn shown(exchange: &Exchange, secrets: &[&str], began: Duration) -> Evidence {
         Ending::Unanswered => "no answer".into(),
         Ending::ClientLeft => "the relay did not wait for the answer".into(),
     };
+    let whole = matches!(exchange.ending, Ending::Answered | Ending::Cut);
+    // What was planned and never reached the relay is no answer; that the platform took the event is worth saying.
+    let ending = match (whole, exchange.accepted.is_empty()) {
+        (false, false) => format!("{ending}; the event was taken"),
+        _ => ending,
+    };
     let at = exchange.at.saturating_sub(began);
     Evidence {
         seq: exchange.seq,
@@ -96,7 +102,7 @@ fn shown(exchange: &Exchange, secrets: &[&str], began: Duration) -> Evidence {
         request_line: strip(line, secrets),
         request_body: body(&request.body, secrets),
         answer_line: ending,
-        answer_body: body(&exchange.reply.body, secrets),
+        answer_body: if whole { body(&exchange.reply.body, secrets) } else { String::new() },
     }
 }
 

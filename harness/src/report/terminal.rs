@@ -1,6 +1,6 @@
 //! What a person reads: failures with their proof, then the table of orders × platforms, then one line.
 
-use std::fmt::Write as _;
+use std::{collections::BTreeSet, fmt::Write as _};
 
 use comfy_table::{Cell, CellAlignment, Color, ContentArrangement, Table, presets};
 
@@ -112,8 +112,17 @@ impl Terminal {
         for note in &case.notes {
             writeln!(out, "{}", wrap(note, self.width, "  note: "))?;
         }
+        // Each request is shown once, with the first finding that it proves.
+        let mut shown = BTreeSet::new();
         for finding in case.findings.iter().filter(|f| f.severity == Severity::Must) {
-            self.finding(out, finding, &case.evidence)?;
+            let new: Vec<&Evidence> = case
+                .evidence
+                .iter()
+                .filter(|e| finding.exchanges.contains(&e.seq) && !shown.contains(&e.seq))
+                .take(2)
+                .collect();
+            shown.extend(new.iter().map(|e| e.seq));
+            self.finding(out, finding, &new)?;
         }
         let warnings: Vec<_> =
             case.findings.iter().filter(|f| f.severity == Severity::Should).collect();
@@ -131,7 +140,7 @@ impl Terminal {
         self,
         out: &mut String,
         finding: &Finding,
-        evidence: &[Evidence],
+        evidence: &[&Evidence],
     ) -> std::fmt::Result {
         let order = finding.order.as_ref().map(|o| format!("order {o}: ")).unwrap_or_default();
         let level = if finding.severity == Severity::Should { "warning: " } else { "" };
@@ -144,7 +153,13 @@ impl Terminal {
         if let Some(actual) = &finding.actual {
             writeln!(out, "{}", wrap(actual, self.width, "      seen      "))?;
         }
-        for shown in evidence.iter().filter(|e| finding.exchanges.contains(&e.seq)).take(2) {
+        let new = |seq: &&u64| !evidence.iter().any(|e| e.seq == **seq);
+        let before: Vec<String> =
+            finding.exchanges.iter().filter(new).take(8).map(|seq| format!("#{seq}")).collect();
+        if !before.is_empty() {
+            writeln!(out, "      see       {}", before.join(" "))?;
+        }
+        for shown in evidence {
             self.evidence(out, shown, finding.at.as_deref())?;
         }
         writeln!(out, "      rule      {}", finding.source)
@@ -152,7 +167,7 @@ impl Terminal {
 
     fn evidence(self, out: &mut String, shown: &Evidence, at: Option<&str>) -> std::fmt::Result {
         let head = format!("#{} after {} ms: {}", shown.seq, shown.at_ms, shown.request_line);
-        writeln!(out, "{}", wrap(&head, self.width, "      "))?;
+        writeln!(out, "      {}", cut(&head, self.width.saturating_sub(6)))?;
         if let Some(at) = at {
             writeln!(out, "        at {at}")?;
         }

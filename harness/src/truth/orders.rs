@@ -455,12 +455,17 @@ impl<'a> Model<'a> {
     ) -> Vec<crate::truth::ExpectedId> {
         let at = hooks.iter().find(|h| h.genuine).map_or(usize::MAX, |h| h.index);
         let erased_at = self.erasures(&order.by).map(|(i, _)| i).filter(|i| *i < at).max();
+        // An order waits for a landing only if its visitor is not known yet; it waits for the first.
+        let awaited = match told.iter().any(|t| t.index < at) {
+            true => None,
+            false => told.iter().find(|t| t.visit.is_some()).map(|t| t.index),
+        };
         let mut landings: Vec<_> = told
             .iter()
             .filter(|t| t.visit.is_some())
             .map(|t| {
-                let certain =
-                    t.index < at || hooks.first().is_some_and(|h| in_grace(self.profile, h, t));
+                let in_time = || hooks.first().is_some_and(|h| in_grace(self.profile, h, t));
+                let certain = t.index < at || (awaited == Some(t.index) && in_time());
                 // The answer that comes with a landing counts for it.
                 (t.clone(), certain, consent::state_before(told, t.index + 1))
             })
