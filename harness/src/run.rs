@@ -1,6 +1,10 @@
 //! One run: plan, gateway, relay, cases side by side, verdicts. The table of contents of the whole program.
 
+mod pool;
+mod wait;
+
 use std::{
+    collections::BTreeMap,
     path::PathBuf,
     sync::{
         Arc,
@@ -11,24 +15,26 @@ use std::{
 
 use tokio::{sync::Semaphore, task::JoinSet};
 
+use pool::ShopPool;
+use wait::{declared_waiting, read_back, until_decided};
+
 use crate::{
     driver::Driver,
-    exchange::{Ending, Exchange, OrderRef},
-    gateway::{CaseHandle, Gateway, GatewayOptions, Log},
-    history::{Action, Did, History, Readings, Waited},
+    gateway::{CaseHandle, Door, Gateway, GatewayOptions},
+    history::{Action, Did, History},
     judge,
     plan::{
         Case, Plan, Shop, Skipped,
         cases::{self, Outline, PlanError, PlanOptions},
     },
-    platforms::{self, Channel, PLATFORMS, Platform, Severity},
-    scenario::{Answers, Expect, Given, LogState, Scenario, load},
+    platforms::{self, PLATFORMS, Severity},
+    scenario::{Scenario, load},
     snapshot::{self, Compared},
     sut::{
-        process::Relay,
+        process::{Relay, StartError},
         profile::{Profile, Shops},
     },
-    truth::{self, Count, Truth},
+    truth,
     verdict::{CaseVerdict, Finding, Status, Summary},
 };
 
@@ -58,7 +64,7 @@ pub struct Options {
     /// Beginning of the command that plays this run again.
     pub reproduce: String,
     /// Settings that every relay process of this run is started with, on top of a scenario's own (for relays with a seeded defect).
-    pub settings: std::collections::BTreeMap<String, serde_json::Value>,
+    pub settings: BTreeMap<String, serde_json::Value>,
 }
 
 /// Why there is no verdict.
@@ -192,9 +198,6 @@ pub async fn run(
 /// Private relay processes at the same time: each costs a process start.
 const PRIVATE_RELAYS: usize = 24;
 
-/// What a case may take to settle after its control order was taken, on a busy machine.
-const SLACK: Duration = Duration::from_millis(2_500);
-
 /// After this long without any sign of life from the relay it is called silent.
 const SILENCE: Duration = Duration::from_millis(2_500);
 
@@ -271,10 +274,23 @@ async fn shared_relay(
     if plan.cases.iter().all(|case| case.private_relay) {
         return Ok(None);
     }
-    Relay::start(&options.profile, shops, gateway.door(), &options.settings)
+    started(&options.profile, shops, gateway.door(), &options.settings)
         .await
         .map(Some)
         .map_err(unreachable)
+}
+
+/// Starts a relay. Its port was free a moment before: if somebody took it since, another one is tried, once.
+async fn started(
+    profile: &Profile,
+    shops: &[Shop],
+    door: &Door,
+    settings: &BTreeMap<String, serde_json::Value>,
+) -> Result<Relay, StartError> {
+    match Relay::start(profile, shops, door, settings).await {
+        Err(StartError::Left { .. }) => Relay::start(profile, shops, door, settings).await,
+        result => result,
+    }
 }
 
 fn unreachable(error: impl std::fmt::Display) -> RunError {
@@ -296,43 +312,6 @@ struct Run {
     shops: Vec<Shop>,
     pool: ShopPool,
     vitals: Vitals,
-}
-
-/// Hands out shops: a case has its own for as long as it plays, so that no two cases share an account.
-struct ShopPool {
-    free: std::sync::Mutex<Vec<usize>>,
-    count: Semaphore,
-}
-
-/// Shops of one case; they go back to the pool with it.
-struct Lease<'a> {
-    pool: &'a ShopPool,
-    shops: Vec<usize>,
-    _count: tokio::sync::SemaphorePermit<'a>,
-}
-
-impl ShopPool {
-    fn new(len: usize) -> Self {
-        // Taken from the end: the first shops first.
-        Self { free: std::sync::Mutex::new((0..len).rev().collect()), count: Semaphore::new(len) }
-    }
-
-    fn free(&self) -> std::sync::MutexGuard<'_, Vec<usize>> {
-        self.free.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
-    }
-
-    async fn take(&self, n: usize) -> Option<Lease<'_>> {
-        let count = self.count.acquire_many(u32::try_from(n).ok()?).await.ok()?;
-        let mut free = self.free();
-        let shops = (0..n).filter_map(|_| free.pop()).collect();
-        Some(Lease { pool: self, shops, _count: count })
-    }
-}
-
-impl Drop for Lease<'_> {
-    fn drop(&mut self) {
-        self.pool.free().append(&mut self.shops);
-    }
 }
 
 /// Whether the relay lives: so that a dead one costs seconds, not the sum of all timeouts.
@@ -387,7 +366,7 @@ impl Run {
         };
         let mut settings = self.options.settings.clone();
         settings.extend(case.scenario.settings.clone());
-        let relay = match Relay::start(&self.options.profile, &shops, &door, &settings).await {
+        let relay = match started(&self.options.profile, &shops, &door, &settings).await {
             Ok(relay) => relay,
             Err(e) => {
                 let mut verdict = fault(&case, format!("its own relay did not start: {e}"));
@@ -422,7 +401,8 @@ impl Run {
         actions.extend(driver.control_order().await);
         self.note_answers(&actions);
         let controls = driver.controls();
-        let waited = self.wait(case, platform, &handle, &actions, controls).await;
+        let waited =
+            until_decided(&self.options, case, platform, &handle, &actions, controls).await;
         let readings = read_back(&mut driver, case, &handle).await;
         drop(driver);
         let captured = handle.close();
@@ -441,74 +421,6 @@ impl Run {
         verdict.declared_ms = millis(history.waited.declared.max(policies.quiet.unsigned()));
         let changed = self.snapshot(case, shops, &history, &truth, &mut verdict);
         (verdict, changed)
-    }
-
-    /// Waits until the case is decided: all that the steps imply has happened, the control order was taken, and it has
-    /// been quiet for the declared time since.
-    async fn wait(
-        &self,
-        case: &Case,
-        platform: &'static dyn Platform,
-        handle: &CaseHandle,
-        actions: &[Action],
-        controls: u32,
-    ) -> Waited {
-        let profile = &self.options.profile;
-        let expected = truth::truth(case, platform, profile, actions);
-        let quiet = quiet_window(case, profile, actions, &expected);
-        let declared = declared_waiting(case, profile);
-        let began = Instant::now();
-        let last = began + self.options.timeout + declared;
-        let mut deadline = began + SILENCE.max(quiet) + declared;
-        let mut missing = Vec::new();
-        let sentinel_taken = |log: &Log| {
-            log.entries.iter().any(|e| {
-                e.owner.as_ref().and_then(|o| o.order.as_ref()) == Some(&OrderRef::Sentinel)
-            })
-        };
-        let settled = loop {
-            let settled = handle
-                .wait_until(deadline.into(), |log| {
-                    // What hangs at another platform decides nothing here.
-                    let open = |e: &&Exchange| {
-                        e.platform == Some(case.platform) && e.ending == Ending::Open
-                    };
-                    let open = log.exchanges.iter().filter(open).count();
-                    let state = judge::settled(
-                        case,
-                        platform,
-                        &expected,
-                        &log.entries,
-                        &log.exchanges,
-                        open,
-                        controls,
-                    );
-                    missing = state.missing;
-                    missing.is_empty()
-                })
-                .await;
-            if settled {
-                // Quiet: no platform takes anything more for the declared time. Attempts that fail go on for as long as
-                // the failure does; they are in the journal and keep nobody waiting.
-                let taken = handle.look(|log| log.entries.len());
-                let until = (Instant::now() + quiet).min(last);
-                if !handle.wait_until(until.into(), |log| log.entries.len() > taken).await {
-                    break true;
-                }
-                continue;
-            }
-            let (taken, any, changed) = handle
-                .look(|log| (sentinel_taken(log), !log.exchanges.is_empty(), log.last_change));
-            // While the relay is still at it, it gets the whole time; one that is silent does not.
-            let patience = if taken || any { changed + SLACK + declared } else { deadline };
-            let patience = patience.min(last);
-            if patience <= Instant::now() {
-                break false;
-            }
-            deadline = patience;
-        };
-        let sentinel = handle.look(sentinel_taken);
-        Waited { decided: settled, sentinel, quiet, missing, declared }
     }
 
     fn note_answers(&self, actions: &[Action]) {
@@ -574,7 +486,7 @@ impl Run {
     /// Findings that belong to no case: hosts that nobody declared, requests that nobody caused.
     fn findings(&self) -> Vec<Finding> {
         let declared = &self.options.profile.policies.hosts;
-        let mut hosts = std::collections::BTreeMap::<String, Vec<u64>>::new();
+        let mut hosts = BTreeMap::<String, Vec<u64>>::new();
         for exchange in self.gateway.undeclared() {
             if !declared.contains(&exchange.request.host) {
                 hosts.entry(exchange.request.host.clone()).or_default().push(exchange.seq);
@@ -596,100 +508,6 @@ impl Run {
             })
             .collect()
     }
-}
-
-/// How often a log that lags behind is read again, and after which wait: a log gives no other sign.
-const LOG_LOOKS: u32 = 20;
-/// See [`LOG_LOOKS`].
-const LOG_PAUSE: Duration = Duration::from_millis(100);
-
-/// What the relay says about itself. A relay writes an answer down after it has read it; until then its log is not wrong yet.
-async fn read_back(driver: &mut Driver<'_>, case: &Case, handle: &CaseHandle) -> Readings {
-    let mut readings = driver.read_back().await;
-    for _ in 0..LOG_LOOKS {
-        if !lags(&readings, case, handle) {
-            break;
-        }
-        tokio::time::sleep(LOG_PAUSE).await;
-        readings = driver.read_back().await;
-    }
-    readings
-}
-
-/// Whether the log still calls pending what the platform has taken, or what the scenario says must have ended.
-fn lags(readings: &Readings, case: &Case, handle: &CaseHandle) -> bool {
-    let ended = |order: &OrderRef| {
-        case.scenario.expect.iter().any(|expect| {
-            matches!(expect, Expect::Log(log)
-                if log.state != LogState::Pending && OrderRef::Named(log.order.clone()) == *order)
-        })
-    };
-    let taken = |order: &OrderRef| {
-        handle.look(|log| {
-            log.entries.iter().any(|e| {
-                e.channel == Channel::Server
-                    && e.owner.as_ref().and_then(|o| o.order.as_ref()) == Some(order)
-            })
-        })
-    };
-    readings.log.iter().flatten().any(|entry| {
-        entry.platform == case.platform
-            && entry.state == Some(LogState::Pending)
-            && (ended(&entry.order) || taken(&entry.order))
-    })
-}
-
-/// How long it must be quiet before silence means something: the declared time, and on top of it whatever may keep an order
-/// back in this case: the wait for a landing that is not known, a retry that a failure has put off.
-fn quiet_window(case: &Case, profile: &Profile, actions: &[Action], truth: &Truth) -> Duration {
-    let policies = &profile.policies;
-    let mut quiet = policies.quiet.unsigned() + policies.batch_delay.unsigned();
-    if waits_for_landing(case, actions) {
-        quiet += policies.stitch_grace.unsigned();
-    }
-    let floors = case.scenario.given.iter().map(|Given::Platform(fault)| {
-        fault.retry_after.or(fault.retry_after_date).map_or(Duration::ZERO, |span| span.unsigned())
-    });
-    // An order that was counted once its retries were over has no retry left.
-    let withheld = truth.named().any(|expected| expected.count != Count::Once);
-    if let Some(floor) = floors.max().filter(|_| withheld) {
-        quiet += floor + policies.retry_cap.unsigned();
-    }
-    quiet
-}
-
-/// Whether some order's webhook went out before any landing of its shopper had been told.
-fn waits_for_landing(case: &Case, actions: &[Action]) -> bool {
-    let landed = |by: &str, before: usize| {
-        let told = |a: &Action| matches!(&a.what, Did::Landing { by: who, .. } if who == by);
-        actions.iter().take(before).any(told)
-    };
-    actions.iter().enumerate().any(|(i, action)| match &action.what {
-        Did::Webhook { order: Some(OrderRef::Named(id)), .. } => {
-            case.order(id).is_some_and(|order| !landed(&order.by, i))
-        }
-        _ => false,
-    })
-}
-
-/// Waiting that the scenario's faults and the profile's retry policy make unavoidable.
-fn declared_waiting(case: &Case, profile: &Profile) -> Duration {
-    let policies = &profile.policies;
-    let mut sum = policies.stitch_grace.unsigned() + policies.batch_delay.unsigned();
-    for Given::Platform(fault) in &case.scenario.given {
-        let times = fault.times.unwrap_or(1).min(20);
-        let floor = fault
-            .retry_after
-            .or(fault.retry_after_date)
-            .map_or(Duration::ZERO, |span| span.unsigned());
-        let silence = match &fault.answers {
-            Answers::Never | Answers::CommitThenSilence => policies.delivery_timeout.unsigned(),
-            Answers::Delay(span) | Answers::SlowBody(span) => span.unsigned(),
-            _ => Duration::ZERO,
-        };
-        sum += (floor + silence + policies.retry_cap.unsigned()) * times;
-    }
-    sum
 }
 
 fn fault(case: &Case, why: String) -> CaseVerdict {

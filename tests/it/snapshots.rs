@@ -21,7 +21,8 @@ fn insta_reads_every_shipped_snapshot_and_finds_it_unchanged() {
     assert!(files.len() > 150, "{} snapshots", files.len());
     for file in files {
         let text = std::fs::read_to_string(&file).expect("readable");
-        let body = text.splitn(3, "---\n").nth(2).expect("a header and a body").trim_end().to_owned();
+        let body =
+            text.splitn(3, "---\n").nth(2).expect("a header and a body").trim_end().to_owned();
         let mut settings = insta::Settings::clone_current();
         settings.set_snapshot_path(file.parent().expect("a folder"));
         settings.set_prepend_module_to_snapshot(false);

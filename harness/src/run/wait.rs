@@ -1,0 +1,185 @@
+//! Waiting: on the journal, with a deadline; and what a case may wait for by its own declarations.
+
+use std::time::{Duration, Instant};
+
+use super::{Options, SILENCE};
+use crate::{
+    driver::Driver,
+    exchange::{Ending, Exchange, OrderRef},
+    gateway::{CaseHandle, Log},
+    history::{Action, Did, Readings, Waited},
+    judge,
+    plan::Case,
+    platforms::{Channel, Platform},
+    scenario::{Answers, Expect, Given, LogState},
+    sut::profile::Profile,
+    truth::{self, Count, Truth},
+};
+
+/// What a case may take to settle after its control order was taken, on a busy machine.
+const SLACK: Duration = Duration::from_millis(2_500);
+
+/// Waits until the case is decided: all that the steps imply has happened, the control order was taken, and it has
+/// been quiet for the declared time since.
+pub(super) async fn until_decided(
+    options: &Options,
+    case: &Case,
+    platform: &'static dyn Platform,
+    handle: &CaseHandle,
+    actions: &[Action],
+    controls: u32,
+) -> Waited {
+    let profile = &options.profile;
+    let expected = truth::truth(case, platform, profile, actions);
+    let quiet = quiet_window(case, profile, actions, &expected);
+    let declared = declared_waiting(case, profile);
+    let began = Instant::now();
+    let last = began + options.timeout + declared;
+    let mut deadline = began + SILENCE.max(quiet) + declared;
+    let mut missing = Vec::new();
+    let sentinel_taken = |log: &Log| {
+        log.entries
+            .iter()
+            .any(|e| e.owner.as_ref().and_then(|o| o.order.as_ref()) == Some(&OrderRef::Sentinel))
+    };
+    let settled = loop {
+        let settled = handle
+            .wait_until(deadline.into(), |log| {
+                // What hangs at another platform decides nothing here.
+                let open =
+                    |e: &&Exchange| e.platform == Some(case.platform) && e.ending == Ending::Open;
+                let open = log.exchanges.iter().filter(open).count();
+                let state = judge::settled(
+                    case,
+                    platform,
+                    &expected,
+                    &log.entries,
+                    &log.exchanges,
+                    open,
+                    controls,
+                );
+                missing = state.missing;
+                missing.is_empty()
+            })
+            .await;
+        if settled {
+            // Quiet: no platform takes anything more for the declared time. Attempts that fail go on for as long as
+            // the failure does; they are in the journal and keep nobody waiting.
+            let taken = handle.look(|log| log.entries.len());
+            let until = (Instant::now() + quiet).min(last);
+            if !handle.wait_until(until.into(), |log| log.entries.len() > taken).await {
+                break true;
+            }
+            continue;
+        }
+        let (taken, any, changed) =
+            handle.look(|log| (sentinel_taken(log), !log.exchanges.is_empty(), log.last_change));
+        // While the relay is still at it, it gets the whole time; one that is silent does not.
+        let patience = if taken || any { changed + SLACK + declared } else { deadline };
+        let patience = patience.min(last);
+        if patience <= Instant::now() {
+            break false;
+        }
+        deadline = patience;
+    };
+    let sentinel = handle.look(sentinel_taken);
+    Waited { decided: settled, sentinel, quiet, missing, declared }
+}
+
+/// How often a log that lags behind is read again, and after which wait: a log gives no other sign.
+const LOG_LOOKS: u32 = 20;
+/// See [`LOG_LOOKS`].
+const LOG_PAUSE: Duration = Duration::from_millis(100);
+
+/// What the relay says about itself. A relay writes an answer down after it has read it; until then its log is not wrong yet.
+pub(super) async fn read_back(
+    driver: &mut Driver<'_>,
+    case: &Case,
+    handle: &CaseHandle,
+) -> Readings {
+    let mut readings = driver.read_back().await;
+    for _ in 0..LOG_LOOKS {
+        if !lags(&readings, case, handle) {
+            break;
+        }
+        tokio::time::sleep(LOG_PAUSE).await;
+        readings = driver.read_back().await;
+    }
+    readings
+}
+
+/// Whether the log still calls pending what the platform has taken, or what the scenario says must have ended.
+fn lags(readings: &Readings, case: &Case, handle: &CaseHandle) -> bool {
+    let ended = |order: &OrderRef| {
+        case.scenario.expect.iter().any(|expect| {
+            matches!(expect, Expect::Log(log)
+                if log.state != LogState::Pending && OrderRef::Named(log.order.clone()) == *order)
+        })
+    };
+    let taken = |order: &OrderRef| {
+        handle.look(|log| {
+            log.entries.iter().any(|e| {
+                e.channel == Channel::Server
+                    && e.owner.as_ref().and_then(|o| o.order.as_ref()) == Some(order)
+            })
+        })
+    };
+    readings.log.iter().flatten().any(|entry| {
+        entry.platform == case.platform
+            && entry.state == Some(LogState::Pending)
+            && (ended(&entry.order) || taken(&entry.order))
+    })
+}
+
+/// How long it must be quiet before silence means something: the declared time, and on top of it whatever may keep an order
+/// back in this case: the wait for a landing that is not known, a retry that a failure has put off.
+fn quiet_window(case: &Case, profile: &Profile, actions: &[Action], truth: &Truth) -> Duration {
+    let policies = &profile.policies;
+    let mut quiet = policies.quiet.unsigned() + policies.batch_delay.unsigned();
+    if waits_for_landing(case, actions) {
+        quiet += policies.stitch_grace.unsigned();
+    }
+    let floors = case.scenario.given.iter().map(|Given::Platform(fault)| {
+        fault.retry_after.or(fault.retry_after_date).map_or(Duration::ZERO, |span| span.unsigned())
+    });
+    // An order that was counted once its retries were over has no retry left.
+    let withheld = truth.named().any(|expected| expected.count != Count::Once);
+    if let Some(floor) = floors.max().filter(|_| withheld) {
+        quiet += floor + policies.retry_cap.unsigned();
+    }
+    quiet
+}
+
+/// Whether some order's webhook went out before any landing of its shopper had been told.
+fn waits_for_landing(case: &Case, actions: &[Action]) -> bool {
+    let landed = |by: &str, before: usize| {
+        let told = |a: &Action| matches!(&a.what, Did::Landing { by: who, .. } if who == by);
+        actions.iter().take(before).any(told)
+    };
+    actions.iter().enumerate().any(|(i, action)| match &action.what {
+        Did::Webhook { order: Some(OrderRef::Named(id)), .. } => {
+            case.order(id).is_some_and(|order| !landed(&order.by, i))
+        }
+        _ => false,
+    })
+}
+
+/// Waiting that the scenario's faults and the profile's retry policy make unavoidable.
+pub(super) fn declared_waiting(case: &Case, profile: &Profile) -> Duration {
+    let policies = &profile.policies;
+    let mut sum = policies.stitch_grace.unsigned() + policies.batch_delay.unsigned();
+    for Given::Platform(fault) in &case.scenario.given {
+        let times = fault.times.unwrap_or(1).min(20);
+        let floor = fault
+            .retry_after
+            .or(fault.retry_after_date)
+            .map_or(Duration::ZERO, |span| span.unsigned());
+        let silence = match &fault.answers {
+            Answers::Never | Answers::CommitThenSilence => policies.delivery_timeout.unsigned(),
+            Answers::Delay(span) | Answers::SlowBody(span) => span.unsigned(),
+            _ => Duration::ZERO,
+        };
+        sum += (floor + silence + policies.retry_cap.unsigned()) * times;
+    }
+    sum
+}
