@@ -42,6 +42,9 @@ pub struct RunArgs {
     /// Base URL of a relay that is running. Default: the profile starts one.
     #[arg(long, value_name = "URL")]
     pub relay: Option<String>,
+    /// Where the ad platforms listen for that relay: it calls http://ADDR/meta, /google_ads, /google_oauth, ... Default: any free port.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
+    pub listen: std::net::SocketAddr,
     /// How to speak to the relay. Default: the reference relay's.
     #[arg(long, value_name = "FILE")]
     pub profile: Option<PathBuf>,

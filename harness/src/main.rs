@@ -31,19 +31,49 @@ fn main() -> ExitCode {
         Err(e) => return finish(Err(RunError::Harness(format!("no runtime: {e}")))),
     };
     finish(match cli.command {
-        Command::Run(args) => runtime.block_on(commands::run::run(&args)),
+        Command::Run(args) => {
+            let done = runtime.block_on(async {
+                tokio::select! {
+                    done = commands::run::run(&args) => done,
+                    () = interrupted() => Err(RunError::Interrupted),
+                }
+            });
+            // What the run started ends with its tasks: no relay process outlives the harness.
+            runtime.shutdown_timeout(std::time::Duration::from_secs(2));
+            done
+        }
         Command::List(args) => commands::list::list(&args),
         Command::Explain(args) => commands::explain::explain(&args),
         Command::Relay(_) => return ExitCode::from(exit_code::USAGE),
     })
 }
 
+/// Ctrl-C, or a request to end.
+async fn interrupted() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let ended = async |kind: SignalKind| match signal(kind) {
+        Ok(mut signal) => drop(signal.recv().await.is_some()),
+        // Without a handler the system's own stays: it ends the program.
+        Err(_) => std::future::pending().await,
+    };
+    tokio::select! {
+        () = ended(SignalKind::interrupt()) => {}
+        () = ended(SignalKind::terminate()) => {}
+        () = ended(SignalKind::hangup()) => {}
+    }
+}
+
 fn finish(done: Result<Done, RunError>) -> ExitCode {
     match done {
         Ok(done) => {
-            // A reader that went away (`| head`) is no failure of the run.
-            drop(std::io::stdout().write_all(done.output.as_bytes()));
-            ExitCode::from(done.code)
+            let written = std::io::stdout().write_all(done.output.as_bytes());
+            match written.and_then(|()| std::io::stdout().flush()) {
+                // A reader that went away (`| head`) is no failure of the run.
+                Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => {
+                    finish(Err(RunError::Harness(format!("the output cannot be written: {e}"))))
+                }
+                _ => ExitCode::from(done.code),
+            }
         }
         Err(error) => {
             drop(writeln!(std::io::stderr(), "error: {error}"));
@@ -51,7 +81,7 @@ fn finish(done: Result<Done, RunError>) -> ExitCode {
                 RunError::Usage(_) => exit_code::USAGE,
                 RunError::NothingSelected(_) => exit_code::NOTHING_SELECTED,
                 RunError::Unreachable(_) => exit_code::RELAY_UNREACHABLE,
-                RunError::Harness(_) => exit_code::HARNESS_FAULT,
+                RunError::Harness(_) | RunError::Interrupted => exit_code::HARNESS_FAULT,
             })
         }
     }

@@ -4,7 +4,8 @@ mod pool;
 mod wait;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashMap},
+    net::SocketAddr,
     path::PathBuf,
     sync::{
         Arc,
@@ -34,7 +35,7 @@ use crate::{
         process::{Relay, StartError},
         profile::{Profile, Shops},
     },
-    truth,
+    truth::{self, Count},
     verdict::{CaseVerdict, Finding, Status, Summary},
 };
 
@@ -43,6 +44,8 @@ use crate::{
 pub struct Options {
     /// A relay that is running already; `None`: started as the profile says.
     pub relay: Option<String>,
+    /// Where the platforms listen; port 0: any.
+    pub listen: SocketAddr,
     /// How to speak to it.
     pub profile: Profile,
     /// Folder with scenario files.
@@ -82,6 +85,9 @@ pub enum RunError {
     /// The harness itself.
     #[error("{0}")]
     Harness(String),
+    /// Somebody ended it.
+    #[error("interrupted: no verdict")]
+    Interrupted,
 }
 
 /// What happens during a run, for progress displays.
@@ -105,9 +111,10 @@ pub async fn run(
     let started = Instant::now();
     let plan = plan(options)?;
     progress(Progress::Planned(plan.cases.len()));
-    let gateway = Gateway::start(GatewayOptions { started, platforms: PLATFORMS })
-        .await
-        .map_err(|e| RunError::Harness(format!("the gateway cannot listen: {e}")))?;
+    let gateway =
+        Gateway::start(GatewayOptions { started, platforms: PLATFORMS, listen: options.listen })
+            .await
+            .map_err(|e| RunError::Harness(format!("the gateway cannot listen: {e}")))?;
     let shops = cases::shops(plan.seed, 0, shops_needed(&plan, options), &options.profile);
     let wanting = plan.cases.iter().find(|c| !c.private_relay && c.shops_needed() > shops.len());
     if let Some(case) = wanting {
@@ -130,8 +137,10 @@ pub async fn run(
         pool: ShopPool::new(shops.len()),
         shops,
         vitals: Vitals::default(),
+        expected: std::sync::Mutex::default(),
     });
     let mut tasks = JoinSet::new();
+    let planned = plan.cases.len();
     let mut cases = plan.cases;
     // The longest first, so that none is left waiting alone at the end.
     cases.sort_by_key(|case| std::cmp::Reverse(declared_waiting(case, &options.profile)));
@@ -167,6 +176,13 @@ pub async fn run(
     drop(silence);
     decided.sort_by(|a, b| a.case.cmp(&b.case));
     snapshots_changed.sort();
+    let aborted = silent.or_else(|| run.vitals.gone()).or_else(|| run.relay_exit());
+    if aborted.is_none() && decided.len() != planned {
+        return Err(RunError::Harness(format!(
+            "{planned} cases were planned and {} decided: no verdict stands",
+            decided.len()
+        )));
+    }
     if run.gateway.panics() > 0 {
         return Err(RunError::Harness(
             "a platform simulator panicked: no verdict stands".to_owned(),
@@ -183,7 +199,7 @@ pub async fn run(
         orphans,
         snapshots_changed,
         took_ms: millis(started.elapsed()),
-        aborted: silent.or_else(|| run.vitals.gone()).or_else(|| run.relay_exit()),
+        aborted,
         reproduce: options.reproduce.clone(),
     };
     if let Ok(run) = Arc::try_unwrap(run) {
@@ -263,6 +279,12 @@ async fn shared_relay(
         let relay = Relay::at(&options.profile, url, SILENCE).await.map_err(unreachable)?;
         // One that takes connections and never answers would cost every call its whole time.
         return match tokio::time::timeout(SILENCE, relay.http().lower_case.get(url).send()).await {
+            Ok(Ok(_)) if matches!(options.profile.shops, Shops::AsNeeded) => {
+                Err(RunError::Usage(
+                    "a relay given by URL has its shops already\nhint: list them in the profile under `shops: { fixed: [...] }`"
+                        .to_owned(),
+                ))
+            }
             Ok(Ok(_)) => Ok(Some(relay)),
             Ok(Err(e)) => Err(unreachable(format!("the relay at {url} does not speak HTTP: {e}"))),
             Err(_) => Err(unreachable(format!(
@@ -312,6 +334,8 @@ struct Run {
     shops: Vec<Shop>,
     pool: ShopPool,
     vitals: Vitals,
+    /// What each event id of a judged case should have come to, by platform.
+    expected: std::sync::Mutex<HashMap<(&'static str, String), Count>>,
 }
 
 /// Whether the relay lives: so that a dead one costs seconds, not the sum of all timeouts.
@@ -417,6 +441,8 @@ impl Run {
         let profile = &self.options.profile;
         let mut verdict = judge::judge(case, platform, shops, &history, &captured.entries, profile);
         let truth = truth::truth(case, platform, profile, &history.actions);
+        self.expected()
+            .extend(truth.orders.iter().map(|e| ((case.platform, e.event_id.clone()), e.count)));
         verdict.took_ms = millis(began.elapsed());
         verdict.declared_ms = millis(history.waited.declared.max(policies.quiet.unsigned()));
         let changed = self.snapshot(case, shops, &history, &truth, &mut verdict);
@@ -479,11 +505,15 @@ impl Run {
         std::future::pending().await
     }
 
+    fn expected(&self) -> std::sync::MutexGuard<'_, HashMap<(&'static str, String), Count>> {
+        self.expected.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
     fn relay_exit(&self) -> Option<String> {
         self.shared.as_ref().and_then(Relay::exited)
     }
 
-    /// Findings that belong to no case: hosts that nobody declared, requests that nobody caused.
+    /// Findings that belong to no case: hosts that nobody declared, requests that came too late.
     fn findings(&self) -> Vec<Finding> {
         let declared = &self.options.profile.policies.hosts;
         let mut hosts = BTreeMap::<String, Vec<u64>>::new();
@@ -492,6 +522,27 @@ impl Run {
                 hosts.entry(exchange.request.host.clone()).or_default().push(exchange.seq);
             }
         }
+        let expected = self.expected();
+        let late = self.gateway.late_events().into_iter().filter_map(|event| {
+            let message = match expected.get(&(event.platform, event.key.clone())) {
+                Some(Count::Never) => "was sent after its case had been judged, though it must not be sent",
+                Some(_) => return None,
+                None => "is an id that no order has; it was sent after the case had been judged",
+            };
+            Some(Finding {
+                check: "late",
+                rule: "late",
+                severity: Severity::Must,
+                order: None,
+                message: format!("`{}` at {} {message}", event.key, event.platform),
+                expected: None,
+                actual: None,
+                source: "https://developers.facebook.com/docs/marketing-api/conversions-api/deduplicate-pixel-and-server-events",
+                exchanges: vec![event.seq],
+                at: None,
+            })
+        });
+        let late: Vec<Finding> = late.take(20).collect();
         hosts
             .into_iter()
             .map(|(host, exchanges)| Finding {
@@ -506,6 +557,7 @@ impl Run {
                 exchanges,
                 at: None,
             })
+            .chain(late)
             .collect()
     }
 }

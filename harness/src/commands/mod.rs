@@ -37,21 +37,9 @@ pub const REFERENCE: &str = include_str!("../../profiles/reference.yaml");
 /// If it cannot be read.
 pub fn profile(path: Option<&Path>) -> Result<Profile, RunError> {
     match path {
-        Some(path) => sut::load::load(path).map_err(|e| RunError::Usage(chain(&e))),
-        None => sut::load::parse(REFERENCE).map_err(|e| RunError::Harness(chain(&e))),
+        Some(path) => sut::load::load(path).map_err(|e| RunError::Usage(e.to_string())),
+        None => sut::load::parse(REFERENCE).map_err(|e| RunError::Harness(e.to_string())),
     }
-}
-
-/// An error with its causes, in one text.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        next = cause.source();
-    }
-    text
 }
 
 /// The folder with scenarios: as asked for, else `scenarios` here, else those that came with the program.
@@ -76,6 +64,7 @@ pub fn plan_options(
 ) -> Result<crate::run::Options, RunError> {
     Ok(crate::run::Options {
         relay: None,
+        listen: ([127, 0, 0, 1], 0).into(),
         profile: profile(profile_path)?,
         scenarios: scenarios(select.scenarios.as_ref()),
         cases: select.cases.clone(),

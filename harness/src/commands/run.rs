@@ -23,6 +23,10 @@ use crate::{
 /// If nothing could be judged.
 pub async fn run(args: &RunArgs) -> Result<Done, RunError> {
     let options = options(args)?;
+    // A report that cannot be written is better known before the run than after it.
+    for (_, path) in &args.reports {
+        write(path, "")?;
+    }
     let bar = bar(args);
     let mut failed = 0;
     let summary = run::run(&options, |event| match event {
@@ -54,6 +58,7 @@ pub async fn run(args: &RunArgs) -> Result<Done, RunError> {
 fn options(args: &RunArgs) -> Result<Options, RunError> {
     let mut options = plan_options(&args.select, args.profile.as_deref())?;
     options.relay = args.relay.clone();
+    options.listen = args.listen;
     if options.relay.is_some() && args.profile.is_none() {
         return Err(RunError::Usage(
             "--relay needs --profile: how is this relay spoken to?\nhint: start from harness/profiles/reference.yaml"

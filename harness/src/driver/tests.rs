@@ -45,7 +45,11 @@ impl Play {
         let case =
             Arc::new(plan.cases.into_iter().next().unwrap_or_else(|| panic!("{:?}", plan.skipped)));
         let shops = cases::shops(7, 0, 2, &profile);
-        let options = GatewayOptions { started: Instant::now(), platforms: PLATFORMS };
+        let options = GatewayOptions {
+            started: Instant::now(),
+            platforms: PLATFORMS,
+            listen: ([127, 0, 0, 1], 0).into(),
+        };
         let gateway = Gateway::start(options).await.unwrap();
         gateway.add_shops(&shops);
         let relay = Relay::at(&profile, &server.uri(), Duration::from_secs(5)).await.unwrap();

@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     io,
-    net::{Ipv4Addr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -53,19 +53,20 @@ impl std::fmt::Debug for Door {
 }
 
 impl Door {
-    /// Listens on loopback addresses of its own: one for everything and, if `per_platform`, one more for each platform.
+    /// Listens on `listen` for everything and, if `per_platform`, one more for each platform.
     pub(super) async fn open(
         state: &Arc<State>,
         tasks: &TaskTracker,
         closing: CancellationToken,
         per_platform: bool,
+        listen: SocketAddr,
     ) -> io::Result<Self> {
-        let common = bind().await?;
+        let common = TcpListener::bind(listen).await?;
         let mut listeners = Vec::new();
         let mut own = HashMap::new();
         if per_platform {
             for platform in state.platforms {
-                let listener = bind().await?;
+                let listener = TcpListener::bind(ANY).await?;
                 own.insert(platform.id(), listener.local_addr()?);
                 listeners.push((listener, Some(*platform)));
             }
@@ -167,6 +168,5 @@ impl Door {
     }
 }
 
-async fn bind() -> io::Result<TcpListener> {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await
-}
+/// Any free port of this machine alone.
+pub(super) const ANY: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);

@@ -21,13 +21,13 @@ use super::{
     case::{Captured, CaseState, Held},
     faults::{Act, Armed, Effect},
     ledger::{AccountKey, Ledgers, slimmed},
-    strays::Strays,
+    strays::{LateEvent, Strays},
     wire::{Line, lock},
 };
 use crate::{
     exchange::{BODY_LIMIT, CaseId, Ending, Exchange, Owner, Reply, Request},
     plan::{Case, Shop, tracers::Index},
-    platforms::{Entry, Platform, Reading},
+    platforms::{Channel, Entry, Platform, Reading},
 };
 
 /// Everything the gateway knows.
@@ -204,7 +204,7 @@ impl State {
             let items = e.reading.iter().flat_map(|r| &r.items);
             items.filter_map(move |item| Some((e.platform?, item.key.clone()?)))
         });
-        lock(&self.ledgers).depart(id, &idle, used);
+        lock(&self.ledgers).depart(id, state.case.platform, &idle, used);
         captured
     }
 
@@ -278,17 +278,29 @@ impl State {
         if exchange.platform.is_none() {
             lock(&self.strays).undeclared(&exchange);
         } else if !is_someones {
-            self.note_stray(&exchange);
+            self.note_stray(ledgers, &exchange);
         }
         Directive { reply: answer.reply, act, ticket: Ticket { seq, cases }, now, held_by }
     }
 
     /// A request to a platform that no open case owns: too late for its case, or an orphan.
-    fn note_stray(&self, exchange: &Exchange) {
+    fn note_stray(&self, ledgers: &Ledgers, exchange: &Exchange) {
         let account = exchange.reading.as_ref().and_then(|r| r.account.as_deref());
         let known =
             exchange.platform.zip(account).is_some_and(|(p, key)| self.accounts.is_known(p, key));
+        let new: Vec<LateEvent> = match (exchange.platform, &exchange.reading, account) {
+            (Some(platform), Some(reading), Some(account))
+                if reading.channel == Channel::Server && ledgers.is_judged(platform, account) =>
+            {
+                let keys = reading.items.iter().filter_map(|item| item.key.clone());
+                keys.filter(|key| !ledgers.is_departed(platform, key))
+                    .map(|key| LateEvent { platform, key, seq: exchange.seq })
+                    .collect()
+            }
+            _ => Vec::new(),
+        };
         let mut strays = lock(&self.strays);
+        strays.late_events(new);
         if known {
             strays.late += 1;
         } else {

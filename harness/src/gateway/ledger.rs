@@ -22,6 +22,8 @@ pub(super) struct Ledgers {
     seq: u64,
     by_account: HashMap<AccountKey, Vec<Entry>>,
     departed: HashSet<AccountKey>,
+    /// Accounts at the platform that their last case was about: what is new there comes after the verdict.
+    judged: HashSet<AccountKey>,
     departed_order: VecDeque<AccountKey>,
 }
 
@@ -52,6 +54,7 @@ impl Ledgers {
     pub(super) fn depart(
         &mut self,
         case: CaseId,
+        platform: &str,
         idle: &[AccountKey],
         used: impl Iterator<Item = AccountKey>,
     ) {
@@ -70,7 +73,15 @@ impl Ledgers {
         }
         for key in idle {
             self.by_account.remove(key);
+            if key.0 == platform {
+                self.judged.insert(key.clone());
+            }
         }
+    }
+
+    /// True if the case that this account belonged to is over.
+    pub(super) fn is_judged(&self, platform: &'static str, account: &str) -> bool {
+        self.judged.contains(&(platform, account.to_owned()))
     }
 
     /// True if a case that is over used this dedup key at this platform.
@@ -125,13 +136,14 @@ mod tests {
         let mut ledgers = Ledgers::default();
         let account = ("ads", "acc".to_owned());
         ledgers.take(account.clone(), [entry(1, 1), entry(2, 2)].into_iter());
-        ledgers.depart(1, &[], std::iter::once(("ads", "order_1".to_owned())));
+        ledgers.depart(1, "ads", &[], std::iter::once(("ads", "order_1".to_owned())));
         assert!(ledgers.is_departed("ads", "order_1") && !ledgers.is_departed("tags", "order_1"));
         assert_eq!(ledgers.of(Some(&account)).len(), 1, "the other case's entry stays");
         let many = (0..DEPARTED_LIMIT * 2).map(|n| ("ads", format!("k{n}")));
-        ledgers.depart(2, std::slice::from_ref(&account), many);
+        ledgers.depart(2, "ads", std::slice::from_ref(&account), many);
         assert_eq!(ledgers.departed.len(), DEPARTED_LIMIT);
         assert_eq!(ledgers.departed_order.len(), DEPARTED_LIMIT);
         assert!(ledgers.of(Some(&account)).is_empty());
+        assert!(ledgers.is_judged("ads", "acc") && !ledgers.is_judged("tags", "acc"));
     }
 }

@@ -39,6 +39,7 @@ use std::{
 
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+pub use self::strays::LateEvent;
 pub use self::{
     case::{BYTES_KEPT, Captured, CaseHandle, ENTRIES_KEPT, EXCHANGES_KEPT, Log},
     door::Door,
@@ -57,6 +58,8 @@ pub struct GatewayOptions {
     pub started: Instant,
     /// Platforms that it answers for.
     pub platforms: &'static [&'static dyn Platform],
+    /// Where the main door listens; port 0: any.
+    pub listen: std::net::SocketAddr,
 }
 
 impl std::fmt::Debug for GatewayOptions {
@@ -81,19 +84,20 @@ impl std::fmt::Debug for Gateway {
 }
 
 impl Gateway {
-    /// Opens the main door on a free loopback port.
+    /// Opens the main door.
     pub async fn start(options: GatewayOptions) -> io::Result<Self> {
         let state = Arc::new(State::new(options.started, options.platforms));
         let tasks = TaskTracker::new();
         let stopping = CancellationToken::new();
-        let main = Door::open(&state, &tasks, stopping.child_token(), false).await?;
+        let main =
+            Door::open(&state, &tasks, stopping.child_token(), false, options.listen).await?;
         Ok(Self { state, main, tasks, stopping })
     }
 
     /// Opens one more door, for a relay of one case. Each platform has an address of its own there, so that it alone
     /// can refuse connections. It closes with its case.
     pub async fn open_door(&self) -> io::Result<Door> {
-        Door::open(&self.state, &self.tasks, self.stopping.child_token(), true).await
+        Door::open(&self.state, &self.tasks, self.stopping.child_token(), true, door::ANY).await
     }
 
     /// The main door.
@@ -139,6 +143,11 @@ impl Gateway {
     /// Requests that came in by the main door so far: none means that the relay has sent nothing to anybody.
     pub fn served(&self) -> u64 {
         self.state.served.load(Ordering::Acquire)
+    }
+
+    /// Events under new keys for accounts whose case had been judged on that very platform; the first few.
+    pub fn late_events(&self) -> Vec<LateEvent> {
+        self.strays(|strays| strays.late_events.clone())
     }
 
     /// Requests to hosts that nobody declared, and to the target of redirects; the first 50.

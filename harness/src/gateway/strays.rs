@@ -5,6 +5,17 @@ use crate::exchange::Exchange;
 /// Exchanges of each kind that are kept.
 const KEPT: usize = 50;
 
+/// An event that came for a case that had been judged, under a key that the case had not seen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LateEvent {
+    /// Platform id.
+    pub platform: &'static str,
+    /// Dedup key.
+    pub key: String,
+    /// Its exchange.
+    pub seq: u64,
+}
+
 /// See the module.
 #[derive(Default)]
 pub(super) struct Strays {
@@ -12,6 +23,8 @@ pub(super) struct Strays {
     pub(super) orphans: (u64, Vec<Exchange>),
     /// Requests for accounts of this run while no open case claimed them.
     pub(super) late: u64,
+    /// New events among them, the first few.
+    pub(super) late_events: Vec<LateEvent>,
     /// Requests to hosts that nobody declared.
     pub(super) undeclared: Vec<Exchange>,
 }
@@ -21,6 +34,11 @@ impl Strays {
         if self.undeclared.len() < KEPT {
             self.undeclared.push(exchange.clone());
         }
+    }
+
+    pub(super) fn late_events(&mut self, events: Vec<LateEvent>) {
+        let room = (4 * KEPT).saturating_sub(self.late_events.len());
+        self.late_events.extend(events.into_iter().take(room));
     }
 
     pub(super) fn orphan(&mut self, exchange: &Exchange) {

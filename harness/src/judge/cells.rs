@@ -2,7 +2,9 @@
 
 use crate::{
     checks::{Seen, exactly_once, retries::failure},
+    history::LogEntry,
     platforms::Severity,
+    scenario::LogState,
     truth::{Count, Expected, Reason},
     verdict::{Cell, Finding, Outcome},
 };
@@ -106,11 +108,22 @@ fn reported(seen: &Seen<'_>, expected: &Expected) -> (Outcome, bool, String) {
             (Outcome::Lost, false, "neither delivered nor in the delivery log".into())
         }
         Some(entries) => {
-            let reason = entries.iter().find_map(|e| e.reason.clone()).unwrap_or_default();
-            (Outcome::Reported, true, format!("not delivered, and reported: {reason}"))
-        }
-        None if was_refused(seen, expected) => {
-            (Outcome::Reported, true, "not delivered: the platform refused it".into())
+            let kept = [LogState::Dead, LogState::Parked, LogState::Withheld];
+            let reported = |e: &&&LogEntry| {
+                e.state.is_some_and(|s| kept.contains(&s))
+                    && e.reason.as_ref().is_some_and(|r| !r.is_empty())
+            };
+            match entries.iter().find(reported) {
+                Some(entry) => {
+                    let reason = entry.reason.as_deref().unwrap_or_default();
+                    (Outcome::Reported, true, format!("not delivered, and reported: {reason}"))
+                }
+                None => (
+                    Outcome::Lost,
+                    false,
+                    "not delivered, and the delivery log gives neither an end nor a reason".into(),
+                ),
+            }
         }
         None => (
             Outcome::Unknown,

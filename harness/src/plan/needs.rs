@@ -3,7 +3,8 @@
 use crate::{
     platforms::Platform,
     scenario::{
-        Answers, Capability, Expect, Given, Platforms, Scenario, Step, Topic, rules::knows_failure,
+        Answers, Capability, Expect, ExpectedOutcome, Given, Platforms, Scenario, Step, Topic,
+        rules::knows_failure,
     },
     sut::profile::Profile,
 };
@@ -40,6 +41,10 @@ pub(super) fn needs(scenario: &Scenario) -> Vec<Capability> {
             Expect::Log(_) => needs.push(Capability::DeliveryLog),
             Expect::Health(_) => needs.push(Capability::Health),
             Expect::ExportLacks(_) => needs.push(Capability::Export),
+            // What was kept and why is seen in the log alone.
+            Expect::Outcome(outcome) if outcome.is == ExpectedOutcome::Reported => {
+                needs.push(Capability::DeliveryLog);
+            }
             Expect::Outcome(_) | Expect::Attempts(_) | Expect::Payload(_) => {}
         }
     }
@@ -83,6 +88,9 @@ pub(super) fn spared(
     if !missing.is_empty() {
         return Some(format!("the relay does not declare: {}", missing.join(", ")));
     }
+    if let Some(reason) = cannot_be_told(scenario, profile) {
+        return Some(reason);
+    }
     if scenario.platforms == Platforms::All && asks_for_unknown_failure(scenario, platform) {
         return Some(format!("{} has no such answer", platform.id()));
     }
@@ -90,6 +98,30 @@ pub(super) fn spared(
         return Some(format!("{} takes no adjustments", platform.id()));
     }
     None
+}
+
+/// A stimulus for which the profile has no way, or a failure of a platform that the relay does not speak to.
+fn cannot_be_told(scenario: &Scenario, profile: &Profile) -> Option<String> {
+    for step in &scenario.steps {
+        match step {
+            Step::Consent(_) if profile.send.consent.is_none() => {
+                return Some("the profile has no call for a later consent answer".to_owned());
+            }
+            Step::Order(order) => {
+                let format = order.format.as_ref();
+                if let Some(format) = format.filter(|f| !profile.send.webhooks.contains_key(*f)) {
+                    return Some(format!("the relay takes no {format} webhooks"));
+                }
+            }
+            _ => {}
+        }
+    }
+    scenario.given.iter().find_map(|Given::Platform(fault)| {
+        let name = fault.name.as_deref()?;
+        let counts = crate::platforms::by_id(name).is_some_and(Platform::counts_orders);
+        (counts && !profile.platforms.iter().any(|id| id == name))
+            .then(|| format!("the relay does not deliver to {name}, whose failure this is about"))
+    })
 }
 
 /// Only faults without a platform's name: where one is named, loading has checked it.

@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// What a case may take to settle after its control order was taken, on a busy machine.
-const SLACK: Duration = Duration::from_millis(2_500);
+const SLACK: Duration = Duration::from_secs(4);
 
 /// Waits until the case is decided: all that the steps imply has happened, the control order was taken, and it has
 /// been quiet for the declared time since.

@@ -181,6 +181,7 @@ fn check(profile: &Profile) -> Vec<Problem> {
     }
     names(profile, &mut problems);
     start(profile, &mut problems);
+    paths(profile, &mut problems);
     expressions(profile, &mut problems);
     capabilities(profile, &mut problems);
     problems.0
@@ -276,6 +277,29 @@ fn start(profile: &Profile, problems: &mut Problems) {
                     "cannot be asked: hand `{{ port }}` or `{{ listen }}` to the relay",
                 );
             }
+        }
+    }
+}
+
+/// Every call goes below the relay's URL.
+fn paths(profile: &Profile, problems: &mut Problems) {
+    let send = &profile.send;
+    let calls = [
+        ("send.click", &send.click),
+        ("send.consent", &send.consent),
+        ("send.erase", &send.erase),
+        ("send.credentials", &send.credentials),
+        ("send.replay", &send.replay),
+        ("send.clock", &send.clock),
+        ("read.export", &profile.read.export),
+    ];
+    let calls =
+        calls.into_iter().filter_map(|(at, call)| Some((at.to_owned(), &call.as_ref()?.path)));
+    let hooks =
+        send.webhooks.iter().map(|(format, hook)| (format!("send.webhooks.{format}"), &hook.path));
+    for (at, path) in calls.chain(hooks) {
+        if !path.starts_with('/') && !path.starts_with("{{") {
+            problems.add(&format!("{at}.path"), "has to begin with `/`");
         }
     }
 }

@@ -123,6 +123,16 @@ impl Clicks<'_> {
         ids
     }
 
+    /// Whether the relay's landings carry an answer, or answers have a call of their own.
+    fn tells_consent(&self) -> bool {
+        let send = &self.profile.send;
+        let mentions = |text: &String| text.contains("consent");
+        send.consent.is_some()
+            || send.click.as_ref().is_some_and(|click| {
+                click.body.as_ref().is_some_and(mentions) || click.headers.values().any(mentions)
+            })
+    }
+
     fn presence(&self, certain: bool, state: Decisions, is_last: bool) -> Presence {
         let withhold = self.profile.policies.unknown_consent == UnknownConsent::Withhold;
         let by_store = match (state.store, state.ads) {
@@ -130,6 +140,12 @@ impl Clicks<'_> {
             (Decision::Granted, _) => Presence::Required,
             // One switch for storing and sending is common; it is not contradicted here.
             (Decision::Unknown, Decision::Granted) => Presence::Optional,
+            // A storefront that tells of a landing only after a yes has nothing to add to it.
+            (Decision::Unknown, _)
+                if !self.tells_consent() && self.at_order.store == Decision::Granted =>
+            {
+                Presence::Optional
+            }
             (Decision::Unknown, _) if withhold && !(self.landing_site && is_last) => {
                 Presence::Forbidden
             }

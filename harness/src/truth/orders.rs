@@ -346,6 +346,9 @@ impl<'a> Model<'a> {
         if unsure.contains(&Fact::Join) {
             open = Some("the scenario changed how the order is joined with its visitor");
         }
+        if heard.ads == Decision::Denied && carried.is_some_and(|c| c.ads == Decision::Granted) {
+            open = Some("the order carries a later yes than what the relay was told before");
+        }
         let state = consent::stricter_of_all(carried.unwrap_or_default(), heard);
         let sends = self.profile.policies.unknown_consent != UnknownConsent::Withhold;
         if gpc && (state.ads == Decision::Granted || (sends && state.ads == Decision::Unknown)) {

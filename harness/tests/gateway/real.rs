@@ -24,7 +24,11 @@ fn form(fields: &[(&str, &str)]) -> String {
 
 #[tokio::test]
 async fn google_tokens_are_valid_where_they_belong_and_nowhere_else() {
-    let options = GatewayOptions { started: Instant::now(), platforms: PLATFORMS };
+    let options = GatewayOptions {
+        started: Instant::now(),
+        platforms: PLATFORMS,
+        listen: ([127, 0, 0, 1], 0).into(),
+    };
     let gateway = Gateway::start(options).await.unwrap();
     let shop = shop_with_all_accounts(1);
     let other = shop_with_all_accounts(2);
@@ -90,7 +94,11 @@ async fn google_tokens_are_valid_where_they_belong_and_nowhere_else() {
 
 #[tokio::test]
 async fn every_platform_answers_hostile_requests_and_takes_its_browser_copies() {
-    let options = GatewayOptions { started: Instant::now(), platforms: PLATFORMS };
+    let options = GatewayOptions {
+        started: Instant::now(),
+        platforms: PLATFORMS,
+        listen: ([127, 0, 0, 1], 0).into(),
+    };
     let gateway = Gateway::start(options).await.unwrap();
     let shop = shop_with_all_accounts(1);
     for (id, platform) in PLATFORMS.iter().enumerate() {

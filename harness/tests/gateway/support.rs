@@ -177,7 +177,11 @@ impl Platform for Tokens {
 static TEST_PLATFORMS: &[&dyn Platform] = &[&Ads, &Tokens];
 
 pub(crate) async fn gateway() -> Gateway {
-    let options = GatewayOptions { started: Instant::now(), platforms: TEST_PLATFORMS };
+    let options = GatewayOptions {
+        started: Instant::now(),
+        platforms: TEST_PLATFORMS,
+        listen: ([127, 0, 0, 1], 0).into(),
+    };
     Gateway::start(options).await.expect("a free port")
 }
 

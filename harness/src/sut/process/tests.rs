@@ -26,7 +26,11 @@ fn profile(script: &str, ready: &str) -> Profile {
 }
 
 async fn started(profile: &Profile, settings: &[(&str, &str)]) -> Result<Relay, StartError> {
-    let options = GatewayOptions { started: Instant::now(), platforms: PLATFORMS };
+    let options = GatewayOptions {
+        started: Instant::now(),
+        platforms: PLATFORMS,
+        listen: ([127, 0, 0, 1], 0).into(),
+    };
     let gateway = Gateway::start(options).await.unwrap();
     let settings = settings.iter().map(|(k, v)| ((*k).to_owned(), Value::from(*v))).collect();
     let shops = [samples::shop(0, "one"), samples::shop(1, "two")];
