@@ -14,7 +14,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::{sync::Semaphore, task::JoinSet};
+use tokio::{
+    sync::{Notify, Semaphore},
+    task::JoinSet,
+};
 
 use pool::ShopPool;
 use wait::{declared_waiting, read_back, until_decided};
@@ -214,6 +217,9 @@ pub async fn run(
 /// Private relay processes at the same time: each costs a process start.
 const PRIVATE_RELAYS: usize = 24;
 
+/// A relay that has taken orders and sent nothing to anybody for this long will not send anything.
+const NOTHING_SENT: Duration = Duration::from_secs(4);
+
 /// After this long without any sign of life from the relay it is called silent.
 const SILENCE: Duration = Duration::from_millis(2_500);
 
@@ -341,6 +347,8 @@ struct Run {
 /// Whether the relay lives: so that a dead one costs seconds, not the sum of all timeouts.
 #[derive(Default)]
 struct Vitals {
+    /// An order of some case was acknowledged.
+    took_order: Notify,
     /// Cases in which no call to the relay was answered, in a row.
     unanswered: AtomicUsize,
 }
@@ -454,6 +462,10 @@ impl Run {
             Did::Landing { call, .. } | Did::Webhook { call, .. } => Some(call),
             _ => None,
         });
+        let acknowledged = |a: &Action| matches!(&a.what, Did::Webhook { call, .. } if call.status.is_some_and(|s| (200..300).contains(&s)));
+        if actions.iter().any(acknowledged) {
+            self.vitals.took_order.notify_one();
+        }
         let first = calls.next();
         let answered = first.into_iter().chain(calls).any(|call| call.status.is_some());
         if answered {
@@ -491,8 +503,10 @@ impl Run {
     /// Ends when the relay has had time to send something to anybody and has not: with the reason.
     async fn silence(&self) -> String {
         let policies = &self.options.profile.policies;
-        let patience = SILENCE + policies.stitch_grace.unsigned() + policies.batch_delay.unsigned();
+        let patience = NOTHING_SENT + policies.batch_delay.unsigned();
         if self.shared.is_some() {
+            // Its time begins when it has taken an order: a slow acknowledgement is another fault.
+            self.vitals.took_order.notified().await;
             tokio::time::sleep(patience).await;
             if self.gateway.served() == 0 {
                 return format!(
