@@ -20,7 +20,7 @@ use tokio::{
 };
 
 use pool::ShopPool;
-use wait::{declared_waiting, read_back, until_decided};
+use wait::{likely_time, read_back, until_decided};
 
 use crate::{
     driver::Driver,
@@ -146,7 +146,7 @@ pub async fn run(
     let planned = plan.cases.len();
     let mut cases = plan.cases;
     // The longest first, so that none is left waiting alone at the end.
-    cases.sort_by_key(|case| std::cmp::Reverse(declared_waiting(case, &options.profile)));
+    cases.sort_by_key(|case| std::cmp::Reverse(likely_time(case, &options.profile)));
     for case in cases {
         let run = Arc::clone(&run);
         tasks.spawn(async move { run.case(Arc::new(case)).await });

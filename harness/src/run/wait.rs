@@ -11,7 +11,7 @@ use crate::{
     judge,
     plan::Case,
     platforms::{Channel, Platform},
-    scenario::{Answers, Expect, Given, LogState},
+    scenario::{Answers, Expect, Given, LogState, Step},
     sut::profile::Profile,
     truth::{self, Count, Truth},
 };
@@ -136,14 +136,14 @@ fn lags(readings: &Readings, case: &Case, handle: &CaseHandle) -> bool {
 fn quiet_window(case: &Case, profile: &Profile, actions: &[Action], truth: &Truth) -> Duration {
     let policies = &profile.policies;
     let mut quiet = policies.quiet.unsigned() + policies.batch_delay.unsigned();
-    if waits_for_landing(case, actions) {
+    // An order that was counted once its wait or its retries were over has none left.
+    let withheld = truth.named().any(|expected| expected.count != Count::Once);
+    if withheld && waits_for_landing(case, actions) {
         quiet += policies.stitch_grace.unsigned();
     }
     let floors = case.scenario.given.iter().map(|Given::Platform(fault)| {
         fault.retry_after.or(fault.retry_after_date).map_or(Duration::ZERO, |span| span.unsigned())
     });
-    // An order that was counted once its retries were over has no retry left.
-    let withheld = truth.named().any(|expected| expected.count != Count::Once);
     if let Some(floor) = floors.max().filter(|_| withheld) {
         quiet += floor + policies.retry_cap.unsigned();
     }
@@ -165,7 +165,7 @@ fn waits_for_landing(case: &Case, actions: &[Action]) -> bool {
 }
 
 /// Waiting that the scenario's faults and the profile's retry policy make unavoidable.
-pub(super) fn declared_waiting(case: &Case, profile: &Profile) -> Duration {
+fn declared_waiting(case: &Case, profile: &Profile) -> Duration {
     let policies = &profile.policies;
     let mut sum = policies.stitch_grace.unsigned() + policies.batch_delay.unsigned();
     for Given::Platform(fault) in &case.scenario.given {
@@ -182,4 +182,21 @@ pub(super) fn declared_waiting(case: &Case, profile: &Profile) -> Duration {
         sum += (floor + silence + policies.retry_cap.unsigned()) * times;
     }
     sum
+}
+
+/// What a case will probably take, to start the longest first: its declared waits, and the wait for a landing that is not told
+/// before its order.
+pub(super) fn likely_time(case: &Case, profile: &Profile) -> Duration {
+    let mut known = Vec::new();
+    let mut time = declared_waiting(case, profile);
+    for step in &case.scenario.steps {
+        match step {
+            Step::Visit(visit) if visit.late.is_none() => known.push(visit.by.as_deref()),
+            Step::Order(order) if !known.contains(&order.by.as_deref()) => {
+                time += profile.policies.stitch_grace.unsigned();
+            }
+            _ => {}
+        }
+    }
+    time
 }
