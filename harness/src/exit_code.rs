@@ -15,7 +15,7 @@ pub const RELAY_UNREACHABLE: u8 = 5;
 
 /// Code, name and meaning, for help texts and docs.
 pub const ALL: &[(u8, &str, &str)] = &[
-    (PASSED, "passed", "every judged case passed"),
+    (PASSED, "passed", "every judged case passed (look at the number of skipped ones)"),
     (FAILED, "failed", "a check failed, a case was inconclusive, or a snapshot changed"),
     (USAGE, "usage", "bad options, scenario or profile"),
     (HARNESS_FAULT, "harness fault", "the harness could not judge; says nothing about the relay"),
