@@ -3,8 +3,7 @@
 use crate::{
     checks::{
         About, Check, Seen,
-        look::merged,
-        needles::{Haystack, Needle},
+        needles::{self, Needle},
     },
     plan::Case,
     platforms::Severity,
@@ -28,26 +27,7 @@ impl Check for Minimal {
     }
 
     fn check(&self, seen: &Seen<'_>) -> CheckResult {
-        let needles = canary_needles(seen.case);
-        let mut any = false;
-        let mut findings = Vec::new();
-        for exchange in seen.sent() {
-            any = true;
-            let hay = Haystack::of_request(exchange);
-            for needle in &needles {
-                if let Some(form) = needle.find(&hay) {
-                    findings.push(
-                        ABOUT
-                            .finding(format!(
-                                "{} was sent in {form} form to {}",
-                                needle.name, exchange.request.host
-                            ))
-                            .by([exchange.seq]),
-                    );
-                }
-            }
-        }
-        seen.judged_if_any(any, merged(findings))
+        needles::none_sent(seen, &ABOUT, &canary_needles(seen.case))
     }
 }
 

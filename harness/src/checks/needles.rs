@@ -2,7 +2,8 @@
 
 use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD};
 
-use crate::exchange::Exchange;
+use super::{About, Seen, look::merged};
+use crate::{exchange::Exchange, verdict::CheckResult};
 
 /// One text to look for.
 pub(crate) struct Needle {
@@ -122,6 +123,29 @@ fn unescape(text: &str) -> String {
     }
     out.push_str(rest);
     out
+}
+
+/// Judges that none of these texts is in any request to a platform.
+pub(crate) fn none_sent(seen: &Seen<'_>, about: &About, needles: &[Needle]) -> CheckResult {
+    let mut any = false;
+    let mut findings = Vec::new();
+    for exchange in seen.sent() {
+        any = true;
+        let hay = Haystack::of_request(exchange);
+        for needle in needles {
+            if let Some(form) = needle.find(&hay) {
+                findings.push(
+                    about
+                        .finding(format!(
+                            "{} was sent in {form} form to {}",
+                            needle.name, exchange.request.host
+                        ))
+                        .by([exchange.seq]),
+                );
+            }
+        }
+    }
+    seen.judged_if_any(any, merged(findings))
 }
 
 #[cfg(test)]
