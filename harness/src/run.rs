@@ -1,10 +1,12 @@
 //! One run: plan, gateway, relay, cases side by side, verdicts. The table of contents of the whole program.
 
+mod late;
 mod pool;
+mod strain;
 mod wait;
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::BTreeMap,
     net::SocketAddr,
     path::PathBuf,
     sync::{
@@ -19,7 +21,9 @@ use tokio::{
     task::JoinSet,
 };
 
+use late::{Afterwards, undeclared_hosts};
 use pool::ShopPool;
+use strain::Strain;
 use wait::{likely_time, read_back, until_decided};
 
 use crate::{
@@ -31,15 +35,15 @@ use crate::{
         Case, Plan, Shop, Skipped,
         cases::{self, Outline, PlanError, PlanOptions},
     },
-    platforms::{self, PLATFORMS, Severity},
+    platforms::{self, PLATFORMS},
     scenario::{Scenario, load},
     snapshot::{self, Compared},
     sut::{
         process::{Relay, StartError},
         profile::{Profile, Shops},
     },
-    truth::{self, Count},
-    verdict::{CaseVerdict, Finding, Status, Summary},
+    truth,
+    verdict::{CaseVerdict, Status, Summary},
 };
 
 /// What to run.
@@ -118,7 +122,8 @@ pub async fn run(
         Gateway::start(GatewayOptions { started, platforms: PLATFORMS, listen: options.listen })
             .await
             .map_err(|e| RunError::Harness(format!("the gateway cannot listen: {e}")))?;
-    let shops = cases::shops(plan.seed, 0, shops_needed(&plan, options), &options.profile);
+    let planned_shops = shops_needed(&plan);
+    let shops = cases::shops(plan.seed, 0, planned_shops, &options.profile);
     let wanting = plan.cases.iter().find(|c| !c.private_relay && c.shops_needed() > shops.len());
     if let Some(case) = wanting {
         return Err(RunError::Usage(format!(
@@ -137,16 +142,21 @@ pub async fn run(
         shared,
         jobs: Semaphore::new(options.jobs.max(1)),
         private: Semaphore::new(PRIVATE_RELAYS),
-        pool: ShopPool::new(shops.len()),
+        pool: ShopPool::new(shops.len(), planned_shops),
         shops,
         vitals: Vitals::default(),
-        expected: std::sync::Mutex::default(),
+        strain: Strain::measure(),
+        afterwards: Afterwards::default(),
     });
     let mut tasks = JoinSet::new();
     let planned = plan.cases.len();
     let mut cases = plan.cases;
-    // The longest first, so that none is left waiting alone at the end.
-    cases.sort_by_key(|case| std::cmp::Reverse(likely_time(case, &options.profile)));
+    // The longest first, so that none is left waiting alone at the end. Where shops are few, cases that can share one go
+    // first, all at the same time; the others follow one by one.
+    let few = run.pool.is_short();
+    cases.sort_by_key(|case| {
+        (few && case.alone, std::cmp::Reverse(likely_time(case, &options.profile)))
+    });
     for case in cases {
         let run = Arc::clone(&run);
         tasks.spawn(async move { run.case(Arc::new(case)).await });
@@ -191,6 +201,9 @@ pub async fn run(
             "a platform simulator panicked: no verdict stands".to_owned(),
         ));
     }
+    let late = run.afterwards.settle(&run.gateway, &mut decided);
+    let mut run_findings = undeclared_hosts(&run.gateway, &options.profile.policies.hosts);
+    run_findings.extend(late);
     let (orphans, _) = run.gateway.orphans();
     let summary = Summary {
         relay: options.profile.name.clone(),
@@ -198,7 +211,7 @@ pub async fn run(
         declared_ms: decided.iter().map(|c| c.declared_ms).max().unwrap_or(0),
         cases: decided,
         skipped: plan.skipped,
-        run_findings: run.findings(),
+        run_findings,
         orphans,
         snapshots_changed,
         took_ms: millis(started.elapsed()),
@@ -270,7 +283,7 @@ fn unplanned(error: PlanError) -> RunError {
     }
 }
 
-fn shops_needed(plan: &Plan, _options: &Options) -> usize {
+fn shops_needed(plan: &Plan) -> usize {
     // A shop for each case and a second one for those that need two: no two cases share an account.
     plan.cases.iter().map(Case::shops_needed).sum::<usize>().max(1)
 }
@@ -285,7 +298,7 @@ async fn shared_relay(
         let relay = Relay::at(&options.profile, url, SILENCE).await.map_err(unreachable)?;
         // One that takes connections and never answers would cost every call its whole time.
         return match tokio::time::timeout(SILENCE, relay.http().lower_case.get(url).send()).await {
-            Ok(Ok(_)) if matches!(options.profile.shops, Shops::AsNeeded) => {
+            Ok(Ok(_)) if !matches!(options.profile.shops, Shops::Fixed(_)) => {
                 Err(RunError::Usage(
                     "a relay given by URL has its shops already\nhint: list them in the profile under `shops: { fixed: [...] }`"
                         .to_owned(),
@@ -340,8 +353,8 @@ struct Run {
     shops: Vec<Shop>,
     pool: ShopPool,
     vitals: Vitals,
-    /// What each event id of a judged case should have come to, by platform.
-    expected: std::sync::Mutex<HashMap<(&'static str, String), Count>>,
+    strain: Strain,
+    afterwards: Afterwards,
 }
 
 /// Whether the relay lives: so that a dead one costs seconds, not the sum of all timeouts.
@@ -373,9 +386,9 @@ impl Run {
             return Some(self.with_private_relay(case).await);
         }
         let relay = self.shared.as_ref()?;
-        let lease = self.pool.take(case.shops_needed()).await?;
+        let lease = self.pool.take(case.shops_needed(), case.alone).await?;
         let shops: Vec<Shop> =
-            lease.shops.iter().filter_map(|i| self.shops.get(*i)).cloned().collect();
+            lease.shops().iter().filter_map(|i| self.shops.get(*i)).cloned().collect();
         let handle = match self.gateway.open(Arc::clone(&case), &shops, None) {
             Ok(handle) => handle,
             Err(why) => return Some((fault(&case, why), None)),
@@ -386,7 +399,7 @@ impl Run {
 
     async fn with_private_relay(&self, case: Arc<Case>) -> (CaseVerdict, Option<String>) {
         let first = match self.options.profile.shops {
-            Shops::AsNeeded => self.shops.len() + case.id * 2,
+            Shops::AsNeeded | Shops::Single => self.shops.len() + case.id * 2,
             Shops::Fixed(_) => 0,
         };
         let shops =
@@ -433,8 +446,19 @@ impl Run {
         actions.extend(driver.control_order().await);
         self.note_answers(&actions);
         let controls = driver.controls();
-        let waited =
-            until_decided(&self.options, case, platform, &handle, &actions, controls).await;
+        let profile = &self.options.profile;
+        let truth = truth::truth(case, platform, profile, &actions);
+        let waited = until_decided(
+            &self.options,
+            &self.strain,
+            case,
+            platform,
+            &handle,
+            &actions,
+            &truth,
+            controls,
+        )
+        .await;
         let readings = read_back(&mut driver, case, &handle).await;
         drop(driver);
         let captured = handle.close();
@@ -446,11 +470,9 @@ impl Run {
             waited,
         };
         let policies = &self.options.profile.policies;
-        let profile = &self.options.profile;
-        let mut verdict = judge::judge(case, platform, shops, &history, &captured.entries, profile);
-        let truth = truth::truth(case, platform, profile, &history.actions);
-        self.expected()
-            .extend(truth.orders.iter().map(|e| ((case.platform, e.event_id.clone()), e.count)));
+        let entries = &captured.entries;
+        let mut verdict = judge::judge(case, platform, shops, &history, entries, profile, &truth);
+        self.afterwards.judged(case, &truth);
         verdict.took_ms = millis(began.elapsed());
         verdict.declared_ms = millis(history.waited.declared.max(policies.quiet.unsigned()));
         let changed = self.snapshot(case, shops, &history, &truth, &mut verdict);
@@ -507,7 +529,13 @@ impl Run {
         if self.shared.is_some() {
             // Its time begins when it has taken an order: a slow acknowledgement is another fault.
             self.vitals.took_order.notified().await;
-            tokio::time::sleep(patience).await;
+            let (began, mark) = (Instant::now(), self.strain.mark());
+            while let Some(left) =
+                self.strain.stretched(patience, &mark).checked_sub(began.elapsed())
+                && !left.is_zero()
+            {
+                tokio::time::sleep(left).await;
+            }
             if self.gateway.served() == 0 {
                 return format!(
                     "the relay takes orders but has sent nothing to any platform within {:.1} s\n\
@@ -519,60 +547,8 @@ impl Run {
         std::future::pending().await
     }
 
-    fn expected(&self) -> std::sync::MutexGuard<'_, HashMap<(&'static str, String), Count>> {
-        self.expected.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
-    }
-
     fn relay_exit(&self) -> Option<String> {
         self.shared.as_ref().and_then(Relay::exited)
-    }
-
-    /// Findings that belong to no case: hosts that nobody declared, requests that came too late.
-    fn findings(&self) -> Vec<Finding> {
-        let declared = &self.options.profile.policies.hosts;
-        let mut hosts = BTreeMap::<String, Vec<u64>>::new();
-        for exchange in self.gateway.undeclared() {
-            if !declared.contains(&exchange.request.host) {
-                hosts.entry(exchange.request.host.clone()).or_default().push(exchange.seq);
-            }
-        }
-        let expected = self.expected();
-        let late = self.gateway.late_events().into_iter().filter_map(|event| {
-            let message = match expected.get(&(event.platform, event.key.clone())) {
-                Some(Count::Never) => "was sent after its case had been judged, though it must not be sent",
-                Some(_) => return None,
-                None => "is an id that no order has; it was sent after the case had been judged",
-            };
-            Some(Finding {
-                check: "late",
-                rule: "late",
-                severity: Severity::Must,
-                order: None,
-                message: format!("`{}` at {} {message}", event.key, event.platform),
-                expected: None,
-                actual: None,
-                source: "https://developers.facebook.com/docs/marketing-api/conversions-api/deduplicate-pixel-and-server-events",
-                exchanges: vec![event.seq],
-                at: None,
-            })
-        });
-        let late: Vec<Finding> = late.take(20).collect();
-        hosts
-            .into_iter()
-            .map(|(host, exchanges)| Finding {
-                check: "egress",
-                rule: "egress",
-                severity: Severity::Must,
-                order: None,
-                message: format!("the relay called {host}, which nobody declared"),
-                expected: None,
-                actual: None,
-                source: "https://eur-lex.europa.eu/eli/reg/2016/679/oj",
-                exchanges,
-                at: None,
-            })
-            .chain(late)
-            .collect()
     }
 }
 

@@ -86,13 +86,6 @@ pub async fn serve(
         sweeper.clone(),
         tasks.clone(),
     ));
-    // The first use of the telephone metadata is slow: not on an async thread, not in front of an order.
-    let warming = tasks.clone();
-    tasks.spawn(async move {
-        if warming.blocking(model::identity::warm).await.is_none() {
-            tracing::warn!("telephone metadata could not be loaded ahead");
-        }
-    });
     let app = Arc::new(App {
         config,
         shops,

@@ -96,6 +96,7 @@ impl Bench {
                 platform,
                 needs: Vec::new(),
                 private_relay: false,
+                alone: true,
                 people,
                 orders,
                 sentinel,
@@ -372,7 +373,8 @@ impl Bench {
     }
 
     pub(crate) fn verdict(&self) -> CaseVerdict {
-        judge(&self.case, self.platform, &[shop()], &self.history, &self.entries, &self.profile)
+        let (history, entries, truth) = (&self.history, &self.entries, self.truth());
+        judge(&self.case, self.platform, &[shop()], history, entries, &self.profile, &truth)
     }
 
     /// Findings of one check.

@@ -34,6 +34,8 @@ mod value_right;
 
 use serde::Serialize;
 
+pub use needles::Haystacks;
+
 use crate::{
     history::History,
     plan::{Case, Shop},
@@ -112,4 +114,6 @@ pub struct Seen<'a> {
     pub counted: &'a [Counted],
     /// What the relay declares.
     pub policies: &'a Policies,
+    /// Requests prepared for searching, once for all checks.
+    pub haystacks: Haystacks,
 }

@@ -1,5 +1,8 @@
 //! Looking for a text that must not be there, in every form in which it can travel.
 
+use std::{cell::RefCell, collections::HashMap, rc::Rc};
+
+use aho_corasick::{AhoCorasick, AhoCorasickKind};
 use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD};
 
 use super::{About, Seen, look::merged};
@@ -21,13 +24,13 @@ impl Needle {
         if text.chars().count() < 5 {
             return None;
         }
-        let mut forms = vec![("plain", text.to_lowercase())];
+        let mut forms = vec![(PLAIN, text.to_lowercase())];
         // Whole groups of three bytes encode alike wherever the text ends.
-        for (form, text) in [("base64", text.to_owned()), ("base64", text.to_lowercase())] {
+        for text in [text.to_owned(), text.to_lowercase()] {
             let bytes = text.as_bytes();
             let groups = bytes.get(..bytes.len() / 3 * 3).unwrap_or_default();
             if groups.len() >= 9 {
-                forms.push((form, STANDARD_NO_PAD.encode(groups)));
+                forms.push((BASE64, STANDARD_NO_PAD.encode(groups)));
             }
         }
         Some(Self { name: name.into(), forms, whole: false })
@@ -38,30 +41,91 @@ impl Needle {
         let digits: String = text.chars().filter(char::is_ascii_digit).collect();
         (digits.len() >= 9).then(|| Self {
             name: name.into(),
-            forms: vec![("plain", digits)],
+            forms: vec![(PLAIN, digits)],
             whole: true,
         })
     }
 
     /// In which form it stands in a text.
     pub(crate) fn find(&self, hay: &Haystack) -> Option<&'static str> {
-        self.forms.iter().find_map(|(form, text)| match *form {
-            "base64" => hay.texts.iter().any(|t| t.contains(text.as_str())).then_some("base64"),
-            _ => hay.folded.iter().enumerate().find_map(|(i, t)| {
-                let found = if self.whole { stands_alone(t, text) } else { t.contains(text) };
-                found.then_some(if i == 0 { "plain" } else { "encoded" })
-            }),
-        })
+        let needles = std::slice::from_ref(self);
+        Needles::new(needles).found(hay).first().map(|(_, form)| *form)
     }
 }
 
-fn stands_alone(text: &str, digits: &str) -> bool {
-    text.match_indices(digits).any(|(at, _)| {
-        let before = text.get(..at).and_then(|t| t.chars().next_back());
-        let after = text.get(at + digits.len()..).and_then(|t| t.chars().next());
-        let part = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '.' || c == '_');
-        !part(before) && !part(after)
-    })
+/// Many texts to look for at once.
+pub(crate) struct Needles<'n> {
+    needles: &'n [Needle],
+    /// Patterns in lower case, and those that are searched as they are; each with the index of its needle.
+    folded: (Option<AhoCorasick>, Vec<usize>),
+    exact: (Option<AhoCorasick>, Vec<usize>),
+}
+
+impl<'n> Needles<'n> {
+    pub(crate) fn new(needles: &'n [Needle]) -> Self {
+        let automaton = |exact: bool| {
+            let forms = needles.iter().enumerate().flat_map(|(i, needle)| {
+                needle.forms.iter().map(move |(form, text)| (i, *form, text))
+            });
+            let (of, texts): (Vec<usize>, Vec<&String>) = forms
+                .filter(|(_, form, _)| (*form == BASE64) == exact)
+                .map(|(i, _, text)| (i, text))
+                .unzip();
+            // Made for one case and used a dozen times: quick to make matters more than quick to search.
+            let kind = Some(AhoCorasickKind::ContiguousNFA);
+            // Fails for patterns of gigabytes only.
+            let built = AhoCorasick::builder().kind(kind).build(texts).ok();
+            (built.filter(|_| !of.is_empty()), of)
+        };
+        Self { needles, folded: automaton(false), exact: automaton(true) }
+    }
+
+    /// Which of them stand in a text, by index, and in which form; each once.
+    pub(crate) fn found(&self, hay: &Haystack) -> Vec<(usize, &'static str)> {
+        let mut found: Vec<(usize, &'static str)> = Vec::new();
+        let mut add = |index: usize, form| {
+            if !found.iter().any(|(known, _)| *known == index) {
+                found.push((index, form));
+            }
+        };
+        for (i, text) in hay.folded.iter().enumerate() {
+            let form = if i == 0 { PLAIN } else { "encoded" };
+            each(&self.folded, text, |index, at| {
+                let whole = self.needles.get(index).is_some_and(|needle| needle.whole);
+                if !whole || stands_alone(text, at) {
+                    add(index, form);
+                }
+            });
+        }
+        for text in &hay.texts {
+            each(&self.exact, text, |index, _| add(index, BASE64));
+        }
+        found.sort_unstable_by_key(|(index, _)| *index);
+        found
+    }
+}
+
+const PLAIN: &str = "plain";
+const BASE64: &str = "base64";
+
+fn each(
+    (automaton, of): &(Option<AhoCorasick>, Vec<usize>),
+    text: &str,
+    mut hit: impl FnMut(usize, std::ops::Range<usize>),
+) {
+    let Some(automaton) = automaton else { return };
+    for found in automaton.find_overlapping_iter(text) {
+        if let Some(index) = of.get(found.pattern().as_usize()) {
+            hit(*index, found.range());
+        }
+    }
+}
+
+fn stands_alone(text: &str, at: std::ops::Range<usize>) -> bool {
+    let before = text.get(..at.start).and_then(|t| t.chars().next_back());
+    let after = text.get(at.end..).and_then(|t| t.chars().next());
+    let part = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '.' || c == '_');
+    !part(before) && !part(after)
 }
 
 /// A text prepared for searching: as it is, and decoded.
@@ -91,8 +155,29 @@ impl Haystack {
         let once = crate::truth::decode(&text);
         let twice = crate::truth::decode(&once.replace('+', " "));
         let unescaped = unescape(&once);
-        let folded = [&text, &once, &twice, &unescaped].iter().map(|t| t.to_lowercase()).collect();
-        Self { texts: vec![text, once], folded }
+        let mut folded: Vec<String> = Vec::new();
+        for text in [&text, &once, &twice, &unescaped] {
+            let lower = text.to_lowercase();
+            // Most texts hold nothing to decode.
+            if !folded.contains(&lower) {
+                folded.push(lower);
+            }
+        }
+        let texts = if once == text { vec![text] } else { vec![text, once] };
+        Self { texts, folded }
+    }
+}
+
+/// The requests of a case, each prepared when it is first searched.
+#[derive(Default)]
+pub struct Haystacks(RefCell<HashMap<u64, Rc<Haystack>>>);
+
+impl Seen<'_> {
+    /// A request, prepared for searching.
+    pub(crate) fn haystack(&self, exchange: &Exchange) -> Rc<Haystack> {
+        let mut known = self.haystacks.0.borrow_mut();
+        let entry = known.entry(exchange.seq);
+        Rc::clone(entry.or_insert_with(|| Rc::new(Haystack::of_request(exchange))))
     }
 }
 
@@ -129,20 +214,17 @@ fn unescape(text: &str) -> String {
 pub(crate) fn none_sent(seen: &Seen<'_>, about: &About, needles: &[Needle]) -> CheckResult {
     let mut any = false;
     let mut findings = Vec::new();
+    let search = Needles::new(needles);
     for exchange in seen.sent() {
         any = true;
-        let hay = Haystack::of_request(exchange);
-        for needle in needles {
-            if let Some(form) = needle.find(&hay) {
-                findings.push(
-                    about
-                        .finding(format!(
-                            "{} was sent in {form} form to {}",
-                            needle.name, exchange.request.host
-                        ))
-                        .by([exchange.seq]),
-                );
-            }
+        for (index, form) in search.found(&seen.haystack(exchange)) {
+            let name = needles.get(index).map_or("", |needle| needle.name.as_str());
+            let host = &exchange.request.host;
+            findings.push(
+                about
+                    .finding(format!("{name} was sent in {form} form to {host}"))
+                    .by([exchange.seq]),
+            );
         }
     }
     seen.judged_if_any(any, merged(findings))

@@ -5,7 +5,7 @@ use crate::{
         About, Check, Seen,
         look::merged,
         minimal::canary_needles,
-        needles::{Haystack, Needle},
+        needles::{Haystack, Needle, Needles},
         no_plain_contact::contact_needles,
     },
     platforms::Severity,
@@ -50,10 +50,11 @@ impl Check for NoContactInLogs {
         }
         let texts = &seen.history.readings.texts;
         let mut findings = Vec::new();
-        for (name, text) in texts {
-            let hay = Haystack::of_text(text.clone());
-            for needle in needles.iter().filter(|n| n.find(&hay).is_some()) {
-                findings.push(ABOUT.finding(format!("{} stands in {name}", needle.name)));
+        let search = Needles::new(&needles);
+        for (name, text) in texts.iter().filter(|(_, text)| !text.is_empty()) {
+            for (index, _) in search.found(&Haystack::of_text(text.clone())) {
+                let what = needles.get(index).map_or("", |needle| needle.name.as_str());
+                findings.push(ABOUT.finding(format!("{what} stands in {name}")));
             }
         }
         seen.judged_if_any(!texts.is_empty(), merged(findings))

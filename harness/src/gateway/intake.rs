@@ -30,6 +30,18 @@ pub(super) struct Entrance<'a> {
     pub(super) origin: &'a str,
 }
 
+/// Whose the items of a request are.
+struct Attribution {
+    /// The open case and order of each item.
+    owners: Vec<Option<Owner>>,
+    /// Of items that carry the tracers of a case that is over: that one.
+    over: Vec<Option<Owner>>,
+    /// Open cases concerned, in order of their items.
+    cases: Vec<Arc<CaseState>>,
+    /// Several open cases use the account.
+    shared_account: bool,
+}
+
 /// A request and whose it is.
 struct Attributed<'a> {
     request: &'a Request,
@@ -99,6 +111,8 @@ impl State {
             request,
             reading: None,
             owners: Vec::new(),
+            over: Vec::new(),
+            shared_account: false,
             cases: vec![case],
             account: None,
             now,
@@ -133,7 +147,8 @@ impl State {
         let id = platform.id();
         let read = |now| self.accounts.view(id, |accounts| platform.read(&request, now, accounts));
         let mut reading = read(OffsetDateTime::now_utc());
-        let (owners, cases) = self.attribute(entrance, id, &request, &reading);
+        let Attribution { owners, over, cases, shared_account } =
+            self.attribute(entrance, id, &request, &reading);
         let now = cases.first().map_or_else(OffsetDateTime::now_utc, |case| case.now());
         if cases.first().is_some_and(|case| case.was_advanced()) {
             // The contract has rules about time: this case's clock says what now is.
@@ -160,8 +175,9 @@ impl State {
             self.accounts.handed_out(&reading, &effect.answer.reply);
         }
         let platform = Some(platform);
+        let reading = Some(reading);
         let facts =
-            Facts { platform, request, reading: Some(reading), owners, cases, account, now };
+            Facts { platform, request, reading, owners, over, shared_account, cases, account, now };
         self.write_down(&mut ledgers, facts, effect, struck)
     }
 
@@ -210,18 +226,21 @@ impl State {
         None
     }
 
-    /// Owner of each item, and the cases concerned, in order of their items.
+    /// Whose each item is.
     fn attribute(
         &self,
         entrance: Entrance<'_>,
         platform: &'static str,
         request: &Request,
         reading: &Reading,
-    ) -> (Vec<Option<Owner>>, Vec<Arc<CaseState>>) {
+    ) -> Attribution {
         let open = self.opened();
         let Found { items, shell } = owners::attribute(&open.index, request, Some(reading));
+        let is_open = |owner: &Owner| open.cases.contains_key(&owner.case);
         let place = |found: Option<Owner>, key: Option<&str>| -> Option<Owner> {
-            let found = found.filter(|o| open.cases.contains_key(&o.case));
+            if entrance.owner.is_none() && found.as_ref().is_some_and(|owner| !is_open(owner)) {
+                return None;
+            }
             match (entrance.owner, found) {
                 // A private door: whatever comes is this case's.
                 (Some(case), found) => {
@@ -238,6 +257,8 @@ impl State {
                 }
             }
         };
+        let over =
+            items.iter().map(|found| found.clone().filter(|owner| !is_open(owner))).collect();
         let owners: Vec<Option<Owner>> = items
             .into_iter()
             .zip(&reading.items)
@@ -251,7 +272,9 @@ impl State {
             }
         }
         let cases = ids.iter().filter_map(|id| open.cases.get(id).cloned()).collect();
-        (owners, cases)
+        let account = reading.account.as_deref();
+        let shared_account = account.is_some_and(|key| open.is_shared(platform, key));
+        Attribution { owners, over, cases, shared_account }
     }
 
     /// A request that is for no platform: to a host that nobody declared, or to the target of a redirect.
@@ -276,6 +299,8 @@ impl State {
             request,
             reading: None,
             owners: Vec::new(),
+            over: Vec::new(),
+            shared_account: false,
             now: cases.first().map_or_else(OffsetDateTime::now_utc, |case| case.now()),
             cases,
             account: None,
@@ -305,6 +330,8 @@ impl State {
             let facts = Facts {
                 platform: Some(platform),
                 owners: vec![Some(owner); reading.items.len()],
+                over: Vec::new(),
+                shared_account: false,
                 request,
                 reading: Some(reading),
                 cases: vec![Arc::clone(case)],

@@ -21,13 +21,14 @@ use super::{
     case::{Captured, CaseState, Held},
     faults::{Act, Armed, Effect},
     ledger::{AccountKey, Ledgers, slimmed},
+    shared::Shared,
     strays::{LateEvent, Strays},
     wire::{Line, lock},
 };
 use crate::{
     exchange::{BODY_LIMIT, CaseId, Ending, Exchange, Owner, Reply, Request},
     plan::{Case, Shop, tracers::Index},
-    platforms::{Channel, Entry, Platform, Reading},
+    platforms::{Channel, Entry, ItemKind, Platform, Reading},
 };
 
 /// Everything the gateway knows.
@@ -55,6 +56,11 @@ pub(super) struct Open {
 }
 
 impl Open {
+    /// Whether several open cases use an account.
+    pub(super) fn is_shared(&self, platform: &'static str, key: &str) -> bool {
+        self.leases.get(&(platform, key.to_owned())).is_some_and(|cases| cases.len() > 1)
+    }
+
     /// The only open case that uses an account.
     pub(super) fn lessee(&self, platform: &'static str, key: &str) -> Option<CaseId> {
         match self.leases.get(&(platform, key.to_owned())).map(Vec::as_slice) {
@@ -94,6 +100,10 @@ pub(super) struct Facts {
     pub(super) reading: Option<Reading>,
     pub(super) owners: Vec<Option<Owner>>,
     pub(super) cases: Vec<Arc<CaseState>>,
+    /// Of each item that no open case owns: the case that is over, if it carries its tracers.
+    pub(super) over: Vec<Option<Owner>>,
+    /// Several open cases use the account.
+    pub(super) shared_account: bool,
     /// The account, if it is a known one.
     pub(super) account: Option<AccountKey>,
     /// When, in the case's own time.
@@ -166,7 +176,7 @@ impl State {
         let id = state.case.id;
         let idle = {
             let mut open = self.open.write().unwrap_or_else(PoisonError::into_inner);
-            open.index.remove(id);
+            open.index.retire(id);
             open.cases.remove(&id);
             let mut idle: Vec<AccountKey> = Vec::new();
             open.leases.retain(|key, cases| {
@@ -217,7 +227,8 @@ impl State {
         struck: Option<Struck>,
     ) -> Directive {
         let seq = ledgers.next_seq();
-        let Facts { platform, mut request, reading, owners, cases, account, now } = facts;
+        let Facts { platform, mut request, reading, owners, cases, account, now, .. } = facts;
+        let Facts { over, shared_account, .. } = facts;
         let Effect { answer, act, .. } = effect;
         cut(&mut request.body);
         let items = reading.as_ref().map_or(&[][..], |r| &r.items);
@@ -251,9 +262,12 @@ impl State {
             ending: Ending::Open,
         };
         let mut held_by = None;
-        let mut is_someones = false;
+        let mut written: Vec<CaseId> = Vec::new();
+        let shared = (cases.len() > 1).then(|| Shared::of(&exchange));
         for case in &cases {
-            is_someones |= case.change(|inner| {
+            let projected = shared.as_ref().map(|shared| shared.seen_by(case.case.id));
+            let exchange = projected.as_ref().unwrap_or(&exchange);
+            let is_open = case.change(|inner| {
                 if inner.closed {
                     return false;
                 }
@@ -265,7 +279,7 @@ impl State {
                     }
                 }
                 inner.log.open += 1;
-                let kept = inner.keep(&exchange, hit);
+                let kept = inner.keep(exchange, hit);
                 if exchange.platform == Some(case.case.platform) {
                     let owner = |i: &usize| owners.get(*i).and_then(Option::as_ref);
                     let mine =
@@ -274,37 +288,66 @@ impl State {
                 }
                 true
             });
+            if is_open {
+                written.push(case.case.id);
+            }
         }
         if exchange.platform.is_none() {
             lock(&self.strays).undeclared(&exchange);
-        } else if !is_someones {
-            self.note_stray(ledgers, &exchange);
+        } else {
+            if written.is_empty() {
+                self.note_stray(&exchange);
+            }
+            let rest = exchange.owners.iter().enumerate().filter_map(|(i, owner)| match owner {
+                Some(owner) if written.contains(&owner.case) => None,
+                Some(owner) => Some((i, Some(owner.clone()))),
+                None => Some((i, over.get(i).cloned().flatten())),
+            });
+            self.note_late_events(ledgers, &exchange, rest, shared_account);
         }
         Directive { reply: answer.reply, act, ticket: Ticket { seq, cases }, now, held_by }
     }
 
     /// A request to a platform that no open case owns: too late for its case, or an orphan.
-    fn note_stray(&self, ledgers: &Ledgers, exchange: &Exchange) {
+    fn note_stray(&self, exchange: &Exchange) {
         let account = exchange.reading.as_ref().and_then(|r| r.account.as_deref());
         let known =
             exchange.platform.zip(account).is_some_and(|(p, key)| self.accounts.is_known(p, key));
-        let new: Vec<LateEvent> = match (exchange.platform, &exchange.reading, account) {
-            (Some(platform), Some(reading), Some(account))
-                if reading.channel == Channel::Server && ledgers.is_judged(platform, account) =>
-            {
-                let keys = reading.items.iter().filter_map(|item| item.key.clone());
-                keys.filter(|key| !ledgers.is_departed(platform, key))
-                    .map(|key| LateEvent { platform, key, seq: exchange.seq })
-                    .collect()
-            }
-            _ => Vec::new(),
-        };
         let mut strays = lock(&self.strays);
-        strays.late_events(new);
         if known {
             strays.late += 1;
         } else {
             strays.orphan(exchange);
+        }
+    }
+
+    /// Events for known accounts that belong to no open case, under keys that no case has used: they come after the
+    /// verdict of the case whose tracers they carry, or nobody ordered them.
+    fn note_late_events(
+        &self,
+        ledgers: &Ledgers,
+        exchange: &Exchange,
+        items: impl Iterator<Item = (usize, Option<Owner>)>,
+        shared_account: bool,
+    ) {
+        let Some((platform, reading)) = exchange.platform.zip(exchange.reading.as_ref()) else {
+            return;
+        };
+        let account =
+            reading.account.as_deref().filter(|key| self.accounts.is_known(platform, key));
+        let Some(account) = account.filter(|_| reading.channel == Channel::Server) else { return };
+        let judged = shared_account || ledgers.is_judged(platform, account);
+        let new: Vec<LateEvent> = items
+            .filter(|(_, owner)| judged || owner.is_some())
+            .filter_map(|(i, owner)| {
+                let item = reading.items.get(i).filter(|item| item.kind != ItemKind::Other)?;
+                let key = item.key.clone().unwrap_or_default();
+                let new = key.is_empty() || !ledgers.is_departed(platform, &key);
+                new.then_some(LateEvent { platform, key, seq: exchange.seq, owner })
+            })
+            .collect();
+        if !new.is_empty() {
+            lock(&self.strays).late_events(new);
         }
     }
 

@@ -11,7 +11,7 @@
 //! - `route`: which platform; `owners`: whose event it is; `accounts`: who may do what.
 //! - `faults` with `matchers`: what is planned to go wrong; `intake`: what is done about a request.
 //! - `journal`: what happened, written down before a byte is answered; `case`: one case's part of it;
-//!   `ledger`: what the platforms took; `strays`: what belongs to nobody.
+//!   `shared`: one request of several cases; `ledger`: what the platforms took; `strays`: what belongs to nobody.
 //!
 //! Capture by base URL and by plain-HTTP `Host` is here. CONNECT and TLS are not: they terminate a connection and then
 //! serve it through the same `wire::Transport`.
@@ -28,6 +28,7 @@ mod matchers;
 mod owners;
 mod route;
 mod serve;
+mod shared;
 mod strays;
 mod wire;
 

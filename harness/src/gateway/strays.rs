@@ -1,19 +1,21 @@
 //! Requests that belong to no open case, and such to hosts that nobody declared. Counted; the first few are kept.
 
-use crate::exchange::Exchange;
+use crate::exchange::{Exchange, Owner};
 
 /// Exchanges of each kind that are kept.
 const KEPT: usize = 50;
 
-/// An event that came for a case that had been judged, under a key that the case had not seen.
+/// An event under a key that no case had used, for a case that had been judged or for nobody.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LateEvent {
     /// Platform id.
     pub platform: &'static str,
-    /// Dedup key.
+    /// Dedup key; empty if it has none.
     pub key: String,
     /// Its exchange.
     pub seq: u64,
+    /// Whose tracers it carries.
+    pub owner: Option<Owner>,
 }
 
 /// See the module.

@@ -3,17 +3,18 @@
 mod cells;
 mod evidence;
 mod settled;
+mod unproven;
 
 use std::{collections::BTreeSet, time::Duration};
 
 use crate::{
-    checks::{CHECKS, Seen},
+    checks::{CHECKS, Haystacks, Seen},
     exchange::Exchange,
     history::{Action, Did, History},
     plan::{Case, Shop},
     platforms::{Counted, Entry, Platform, Severity},
     sut::profile::Profile,
-    truth,
+    truth::Truth,
     verdict::{CaseVerdict, CheckResult, Finding, Outcome, Status},
 };
 
@@ -29,19 +30,20 @@ pub fn judge(
     history: &History,
     entries: &[Entry],
     profile: &Profile,
+    truth: &Truth,
 ) -> CaseVerdict {
     let entries = own_entries(platform, &history.exchanges, entries);
     let counted = count(platform, &history.exchanges, &entries);
-    let truth = truth::truth(case, platform, profile, &history.actions);
     let seen = Seen {
         case,
         platform,
         shops,
         history,
-        truth: &truth,
+        truth,
         entries: &entries,
         counted: &counted,
         policies: &profile.policies,
+        haystacks: Haystacks::default(),
     };
     let mut findings: Vec<Finding> = Vec::new();
     let mut passed = Vec::new();
@@ -55,7 +57,8 @@ pub fn judge(
         }
     }
     findings.sort_by_key(|f| f.severity);
-    let cells = cells::cells(&seen, &findings);
+    let mut cells = cells::cells(&seen, &findings);
+    unproven::withdraw(&history.waited, &mut cells, &mut findings, &mut notes);
     for cell in cells.iter().filter(|c| c.outcome == Outcome::Unknown) {
         notes.push(format!("order {}: {}", cell.order, cell.detail));
     }

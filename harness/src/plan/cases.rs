@@ -142,7 +142,7 @@ pub fn outline(
     let outlines = chosen
         .into_iter()
         .map(|(draft, needs)| Outline {
-            private_relay: needs::private_relay(&draft.scenario),
+            private_relay: needs::own_relay(&draft.scenario, options.profile),
             name: draft.name,
             scenario: draft.scenario,
             variant: draft.variant,
@@ -283,11 +283,20 @@ fn concrete(draft: Draft, options: &PlanOptions<'_>) -> Result<Case, String> {
         at,
         true,
     );
-    let mut orders = Vec::new();
+    let mut orders: Vec<Order> = Vec::new();
     for (nth, step) in (0..).zip(order_steps(&scenario)) {
         let by = step.by.as_deref().unwrap_or("shopper");
         let person = people.get(by).ok_or_else(|| format!("there is no person `{by}`"))?;
-        orders.push(people::order(&source, step, person, nth, at, options.seed));
+        let mut order = people::order(&source, step, person, nth, at, options.seed);
+        if let Some(other) = &step.same_id_as {
+            let earlier = |o: &&Order| o.id == crate::exchange::OrderRef::Named(other.clone());
+            let earlier = orders.iter().find(earlier);
+            let earlier = earlier.ok_or_else(|| {
+                format!("`same_id_as: {other}` of order `{}` names no earlier order", step.id)
+            })?;
+            order.numeric_id = earlier.numeric_id;
+        }
+        orders.push(order);
     }
     let nth = u64::try_from(orders.len()).unwrap_or(0);
     let sentinel = people::control(&source, &sentinel_person, nth, at, options.seed);
@@ -295,7 +304,8 @@ fn concrete(draft: Draft, options: &PlanOptions<'_>) -> Result<Case, String> {
     let mut case = Case {
         id: 0,
         name,
-        private_relay: needs::private_relay(&scenario),
+        private_relay: needs::own_relay(&scenario, options.profile),
+        alone: needs::alone_at_its_account(&scenario),
         scenario,
         variant,
         platform: platform.id(),

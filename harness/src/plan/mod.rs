@@ -59,6 +59,8 @@ pub struct Case {
     pub needs: Vec<Capability>,
     /// Needs a relay process of its own (restart, clock, settings, connection-level faults).
     pub private_relay: bool,
+    /// No other case may use its accounts at the same time (planned failures, credentials, health).
+    pub alone: bool,
     /// Persons by the name used in steps (`shopper` is always there).
     pub people: BTreeMap<String, Person>,
     /// Orders by id, in order of their steps.

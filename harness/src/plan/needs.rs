@@ -3,10 +3,10 @@
 use crate::{
     platforms::Platform,
     scenario::{
-        Answers, Capability, Expect, ExpectedOutcome, Given, Platforms, Scenario, Step, Topic,
-        rules::knows_failure,
+        Answers, Capability, ConsentAnswer, Expect, ExpectedOutcome, Given, JoinKey, Platforms,
+        Scenario, Step, Topic, Visit, rules::knows_failure,
     },
-    sut::profile::Profile,
+    sut::profile::{Profile, Shops, UnknownConsent},
 };
 
 /// Capabilities that the steps, expectations and settings imply, and those declared; sorted.
@@ -62,12 +62,28 @@ fn of_shop(shop: Option<&str>) -> Option<Capability> {
 }
 
 /// True if the case would disturb others in the same relay.
-pub(super) fn private_relay(scenario: &Scenario) -> bool {
+fn private_relay(scenario: &Scenario) -> bool {
     let disturbs = |step: &Step| matches!(step, Step::Restart(_) | Step::Clock(_));
     let refuses = |given: &Given| matches!(given, Given::Platform(fault) if matches!(fault.answers, Answers::Refuse));
     !scenario.settings.is_empty()
         || scenario.steps.iter().any(disturbs)
         || scenario.given.iter().any(refuses)
+}
+
+/// True if the case changes how an account's other traffic fares: planned failures, replaced credentials, a health answer
+/// that other cases' failures would change as well.
+pub(super) fn alone_at_its_account(scenario: &Scenario) -> bool {
+    let disturbs = |step: &Step| matches!(step, Step::Credentials(_) | Step::Replay(_));
+    let is_health = |expect: &Expect| matches!(expect, Expect::Health(_));
+    !scenario.given.is_empty()
+        || scenario.steps.iter().any(disturbs)
+        || scenario.expect.iter().any(is_health)
+}
+
+/// True if the case is played on a relay process that no other case uses.
+pub(super) fn own_relay(scenario: &Scenario, profile: &Profile) -> bool {
+    let single = matches!(profile.shops, Shops::Single) && profile.start.is_some();
+    private_relay(scenario) || single && alone_at_its_account(scenario)
 }
 
 /// Why this case says nothing about this relay on this platform; `None`: it has to be run.
@@ -80,9 +96,11 @@ pub(super) fn spared(
     if !profile.platforms.iter().any(|id| id == platform.id()) {
         return Some(format!("the relay does not deliver to {}", platform.id()));
     }
+    let by_order = profile.send.click.is_none() && told_by_the_order(scenario, profile);
+    let excused = |need: &&Capability| **need == Capability::Clicks && by_order;
     let missing: Vec<_> = needs
         .iter()
-        .filter(|need| !profile.capabilities.contains(need))
+        .filter(|need| !profile.capabilities.contains(need) && !excused(need))
         .map(|need| need.word())
         .collect();
     if !missing.is_empty() {
@@ -98,6 +116,53 @@ pub(super) fn spared(
         return Some(format!("{} takes no adjustments", platform.id()));
     }
     None
+}
+
+/// Whether a relay that is told of orders alone can know from them all that the scenario's visits are about: each shopper
+/// came once, before ordering, and what they answered and where they landed has a place on the order.
+fn told_by_the_order(scenario: &Scenario, profile: &Profile) -> bool {
+    let mut seen: Vec<&str> = Vec::new();
+    let mut ordered: Vec<&str> = Vec::new();
+    for step in &scenario.steps {
+        match step {
+            Step::Visit(visit) => {
+                let by = visit.by.as_deref().unwrap_or("shopper");
+                if seen.contains(&by) || ordered.contains(&by) || !is_plain(visit) {
+                    return false;
+                }
+                seen.push(by);
+                if !can_be_told(visit.consent.as_ref(), profile) {
+                    return false;
+                }
+            }
+            Step::Order(order) => ordered.push(order.by.as_deref().unwrap_or("shopper")),
+            _ => {}
+        }
+    }
+    let landing = profile.send.joins.contains(&JoinKey::LandingSite);
+    landing || !scenario.expect.iter().any(|expect| matches!(expect, Expect::Payload(_)))
+}
+
+/// Nothing about the visit that only a browser can tell.
+fn is_plain(visit: &Visit) -> bool {
+    visit.late.is_none()
+        && visit.ago.is_none()
+        && visit.forwarded_spoof.is_none()
+        && visit.cookies.is_empty()
+        && !visit.gpc
+}
+
+/// Whether an order can carry this answer, or a relay that cannot be told does the right thing anyway.
+fn can_be_told(answer: Option<&ConsentAnswer>, profile: &Profile) -> bool {
+    let carried = profile.send.attributes.consent.is_some()
+        || profile.send.formats.first().is_some_and(|format| format == "standard_webhooks");
+    match answer {
+        None | Some(ConsentAnswer::Unknown) => true,
+        Some(ConsentAnswer::Granted) => {
+            carried || profile.policies.unknown_consent == UnknownConsent::Send
+        }
+        Some(_) => carried,
+    }
 }
 
 /// A stimulus for which the profile has no way, or a failure of a platform that the relay does not speak to.

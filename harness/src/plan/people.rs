@@ -311,7 +311,10 @@ pub(super) fn order(
     let mut order = blank(&own, OrderRef::Named(step.id.clone()), person, nth, at, seed);
     order.by = step.by.clone().unwrap_or_else(|| "shopper".into());
     order.shop = usize::from(step.shop.as_deref() == Some("two"));
-    order.numeric_id = step.numeric_id.unwrap_or(order.numeric_id);
+    if step.large_id {
+        // Twice anything leaves it odd.
+        order.numeric_id = (1 << 53) + 1 + 2 * (order.numeric_id % 1_000_000_000_000);
+    }
     order.placed = -step.ago.unwrap_or_default().signed();
     order.zone = step.zone.as_deref().and_then(offset).unwrap_or(time::UtcOffset::UTC);
     order.state = step.state.unwrap_or(OrderState::Paid);
@@ -349,7 +352,8 @@ pub(super) fn control(
 fn blank(own: &Source, id: OrderRef, person: &Person, nth: u64, at: Position, seed: u64) -> Order {
     let ordinal = at.orders + nth;
     // Ids are counted, in steps wide enough for bulk orders, from a start that the seed chooses.
-    let start = Source::new(seed, "start").number("orders", 40) * 10_000_000_000;
+    let start = Source::new(seed, "start").number("orders", 40_000) * 10_000_000_000;
+    let first_name = Source::new(seed, "start").number("names", 8_000) * 100_000;
     let cents = i64::try_from(1_000 + ordinal).unwrap_or(1_000);
     let mut canaries: BTreeMap<&'static str, String> =
         ["note", "attribute", "line_property", "order_status_key", "company", "address2", "page"]
@@ -367,7 +371,7 @@ fn blank(own: &Source, id: OrderRef, person: &Person, nth: u64, at: Position, se
         by: person.name.clone(),
         shop: 0,
         numeric_id: 6_100_000_000_000 + start + ordinal * 10_000,
-        name: format!("#{}", 100_001 + ordinal),
+        name: format!("#{}", 100_001 + first_name + ordinal),
         token: own.hex("token", 32),
         checkout_token: Some(own.hex("checkout", 32)),
         cart_token: Some(format!("Z2NwLWV1{}", own.url_safe("cart", 24))),

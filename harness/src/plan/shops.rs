@@ -14,6 +14,9 @@ pub fn shops(seed: u64, first: usize, n: usize, profile: &Profile) -> Vec<Shop> 
         profile::Shops::AsNeeded => {
             (first..first.saturating_add(n)).map(|index| shop(seed, index)).collect()
         }
+        profile::Shops::Single => {
+            (first..first.saturating_add(n)).take(1).map(|index| shop(seed, index)).collect()
+        }
         profile::Shops::Fixed(fixed) => fixed
             .iter()
             .enumerate()

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Options, SILENCE};
+use super::{Options, SILENCE, strain::Strain};
 use crate::{
     driver::Driver,
     exchange::{Ending, Exchange, OrderRef},
@@ -13,7 +13,7 @@ use crate::{
     platforms::{Channel, Platform},
     scenario::{Answers, Expect, Given, LogState, Step},
     sut::profile::Profile,
-    truth::{self, Count, Truth},
+    truth::{Count, Truth},
 };
 
 /// What a case may take to settle after its control order was taken, on a busy machine.
@@ -23,19 +23,22 @@ const SLACK: Duration = Duration::from_secs(4);
 /// been quiet for the declared time since.
 pub(super) async fn until_decided(
     options: &Options,
+    strain: &Strain,
     case: &Case,
     platform: &'static dyn Platform,
     handle: &CaseHandle,
     actions: &[Action],
+    expected: &Truth,
     controls: u32,
 ) -> Waited {
     let profile = &options.profile;
-    let expected = truth::truth(case, platform, profile, actions);
-    let quiet = quiet_window(case, profile, actions, &expected);
+    let quiet = quiet_window(case, profile, expected);
+    let held_back = held_back(case, profile, actions, expected);
     let declared = declared_waiting(case, profile);
     let began = Instant::now();
-    let last = began + options.timeout + declared;
-    let mut deadline = began + SILENCE.max(quiet) + declared;
+    let mark = strain.mark();
+    let first = SILENCE.max(quiet + held_back) + declared;
+    let mut deadline = began + first;
     let mut missing = Vec::new();
     let sentinel_taken = |log: &Log| {
         log.entries
@@ -52,7 +55,7 @@ pub(super) async fn until_decided(
                 let state = judge::settled(
                     case,
                     platform,
-                    &expected,
+                    expected,
                     &log.entries,
                     &log.exchanges,
                     open,
@@ -66,7 +69,10 @@ pub(super) async fn until_decided(
             // Quiet: no platform takes anything more for the declared time. Attempts that fail go on for as long as
             // the failure does; they are in the journal and keep nobody waiting.
             let taken = handle.look(|log| log.entries.len());
-            let until = (Instant::now() + quiet).min(last);
+            // An order that is kept back for its landing goes out when the declared time since its webhook is over.
+            let until = (Instant::now() + quiet).max(began + held_back + quiet);
+            let last = began + strain.stretched(options.timeout + declared, &mark);
+            let until = until.min(last);
             if !handle.wait_until(until.into(), |log| log.entries.len() > taken).await {
                 break true;
             }
@@ -74,16 +80,23 @@ pub(super) async fn until_decided(
         }
         let (taken, any, changed) =
             handle.look(|log| (sentinel_taken(log), !log.exchanges.is_empty(), log.last_change));
-        // While the relay is still at it, it gets the whole time; one that is silent does not.
-        let patience = if taken || any { changed + SLACK + declared } else { deadline };
-        let patience = patience.min(last);
+        // While the relay is still at it, it gets the whole time; one that is silent does not. On a machine that has no time
+        // for either of us it gets more.
+        let stretched = |wait| strain.stretched(wait, &mark);
+        let patience = if taken || any {
+            changed + stretched(SLACK + declared)
+        } else {
+            began + stretched(first)
+        };
+        let patience = patience.min(began + stretched(options.timeout + declared));
         if patience <= Instant::now() {
             break false;
         }
         deadline = patience;
     };
     let sentinel = handle.look(sentinel_taken);
-    Waited { decided: settled, sentinel, quiet, missing, declared }
+    let strained = strain.too_much(&mark);
+    Waited { decided: settled, sentinel, quiet: quiet + held_back, missing, declared, strained }
 }
 
 /// How often a log that lags behind is read again, and after which wait: a log gives no other sign.
@@ -131,16 +144,13 @@ fn lags(readings: &Readings, case: &Case, handle: &CaseHandle) -> bool {
     })
 }
 
-/// How long it must be quiet before silence means something: the declared time, and on top of it whatever may keep an order
-/// back in this case: the wait for a landing that is not known, a retry that a failure has put off.
-fn quiet_window(case: &Case, profile: &Profile, actions: &[Action], truth: &Truth) -> Duration {
+/// How long it must be quiet before silence means something: the declared time, and on top of it a retry that a failure
+/// has put off.
+fn quiet_window(case: &Case, profile: &Profile, truth: &Truth) -> Duration {
     let policies = &profile.policies;
     let mut quiet = policies.quiet.unsigned() + policies.batch_delay.unsigned();
     // An order that was counted once its wait or its retries were over has none left.
     let withheld = truth.named().any(|expected| expected.count != Count::Once);
-    if withheld && waits_for_landing(case, actions) {
-        quiet += policies.stitch_grace.unsigned();
-    }
     let floors = case.scenario.given.iter().map(|Given::Platform(fault)| {
         fault.retry_after.or(fault.retry_after_date).map_or(Duration::ZERO, |span| span.unsigned())
     });
@@ -148,6 +158,15 @@ fn quiet_window(case: &Case, profile: &Profile, actions: &[Action], truth: &Trut
         quiet += floor + policies.retry_cap.unsigned();
     }
     quiet
+}
+
+/// How long the relay may keep an order back for a landing that it has not been told of.
+fn held_back(case: &Case, profile: &Profile, actions: &[Action], truth: &Truth) -> Duration {
+    let withheld = truth.named().any(|expected| expected.count != Count::Once);
+    match withheld && waits_for_landing(case, actions) {
+        true => profile.policies.stitch_grace.unsigned(),
+        false => Duration::ZERO,
+    }
 }
 
 /// Whether some order's webhook went out before any landing of its shopper had been told.

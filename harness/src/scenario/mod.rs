@@ -407,8 +407,10 @@ pub struct OrderStep {
     pub topics: Option<Vec<Topic>>,
     /// Each webhook is sent this often, at the same moment.
     pub copies: Option<u32>,
-    /// The order's own numeric id is this very one.
-    pub numeric_id: Option<u64>,
+    /// Its numeric id is one that a 64-bit float cannot hold: odd, beyond 2^53.
+    pub large_id: bool,
+    /// Its numeric id is also that of this earlier order (in another shop).
+    pub same_id_as: Option<String>,
     /// Input format, where the profile offers several.
     pub format: Option<String>,
     /// The consent snapshot on the order itself; default: the visitor's state, if the relay takes it this way.

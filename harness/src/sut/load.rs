@@ -227,6 +227,10 @@ fn names(profile: &Profile, problems: &mut Problems) {
             problems.add("send.webhooks", format!("`{id}` is not among send.formats"));
         }
     }
+    if matches!(profile.shops, Shops::Single) && profile.start.is_none() {
+        problems
+            .add("shops", "`single` needs `start`; a relay at a URL has its shop already: `fixed`");
+    }
     if let Shops::Fixed(shops) = &profile.shops {
         let (mut ids, mut domains) = (BTreeSet::new(), BTreeSet::new());
         if shops.is_empty() {
@@ -354,6 +358,7 @@ fn capabilities(profile: &Profile, problems: &mut Problems) {
             Capability::Clock => (send.clock.is_some(), "send.clock"),
             Capability::Shops => match &profile.shops {
                 Shops::AsNeeded => (true, ""),
+                Shops::Single => (false, "more than one shop"),
                 Shops::Fixed(shops) => (shops.len() > 1, "a second shop"),
             },
             Capability::Clicks => (send.click.is_some(), "send.click"),

@@ -68,6 +68,8 @@ pub enum Ready {
 pub enum Shops {
     /// As many as the run has use for (the configuration is made from a template).
     AsNeeded,
+    /// One, which the start templates configure: `{{ shop }}`. Cases that would disturb each other there have processes of their own.
+    Single,
     /// These; settings are as configured at the relay.
     Fixed(Vec<FixedShop>),
 }

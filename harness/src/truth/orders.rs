@@ -16,7 +16,7 @@ use crate::{
         Adjustment, Amount, Count, Expected, Fact, Presence, Reason,
         clicks::{Clicks, Join, join},
         consent::{self, Told},
-        stimulus::{body_state, body_times, unsure},
+        stimulus::{self, unsure},
     },
 };
 
@@ -37,6 +37,8 @@ pub(super) struct Hook<'a> {
     pub(super) right: &'a [u16],
     /// It must be taken: rightly signed and for this shop.
     pub(super) genuine: bool,
+    /// What its body says.
+    told: stimulus::Told,
 }
 
 impl Hook<'_> {
@@ -92,7 +94,7 @@ impl<'a> Model<'a> {
         let told = consent::told(self.case, self.actions, &person.name);
         let at = hooks.iter().find(|h| h.genuine).map_or(usize::MAX, |h| h.index);
         let known = self.known(order, (step_index, step), &told, &hooks, at);
-        self.allow(&known, &told, &mut expected);
+        self.allow(&known, &person.name, &mut expected);
         expected.ids = self.ids(order, (step_index, step), person, &told, &hooks, &known, time);
 
         let (count, because, reason) =
@@ -165,7 +167,8 @@ impl<'a> Model<'a> {
                     if *about == order.id =>
                 {
                     let genuine = signature.is_good() && good(right);
-                    Some(Hook { index, action, topic: *topic, call, right, genuine })
+                    let told = stimulus::told(call);
+                    Some(Hook { index, action, topic: *topic, call, right, genuine, told })
                 }
                 _ => None,
             })
@@ -175,8 +178,7 @@ impl<'a> Model<'a> {
     /// The moments that the store tells, else the moment of the step.
     fn times(&self, order: &Order, hooks: &[Hook<'_>]) -> (OffsetDateTime, Vec<OffsetDateTime>) {
         let first = hooks.iter().find(|h| h.genuine && h.topic != Topic::Refund);
-        let told = first.map(|h| body_times(h.call)).unwrap_or_default();
-        match told.split_first() {
+        match first.and_then(|h| h.told.times.split_first()) {
             Some((first, rest)) => (*first, rest.to_vec()),
             None => {
                 let began = first.map_or(OffsetDateTime::UNIX_EPOCH, |h| h.action.time);
@@ -281,7 +283,7 @@ impl<'a> Model<'a> {
         if matches!(hook.topic, Topic::Refund | Topic::Unrelated) {
             return None;
         }
-        let state = body_state(hook.call).or_else(|| match self.step(hook.action) {
+        let state = hook.told.state.or_else(|| match self.step(hook.action) {
             Some(Step::Webhook(step)) if step.state.is_some() => step.state,
             Some(Step::Webhook(_)) if hook.topic == Topic::Paid => Some(OrderState::Paid),
             _ if hook.topic == Topic::Cancelled => Some(OrderState::Cancelled),
@@ -381,7 +383,7 @@ impl<'a> Model<'a> {
         })
     }
 
-    fn allow(&self, known: &Known, told: &[Told<'_>], expected: &mut Expected) {
+    fn allow(&self, known: &Known, person: &str, expected: &mut Expected) {
         let sends = self.profile.policies.unknown_consent != UnknownConsent::Withhold;
         expected.contact_allowed = match known.state.ads_user_data {
             Decision::Granted => true,
@@ -402,7 +404,11 @@ impl<'a> Model<'a> {
         expected.consent_personalise =
             if known.gpc { Some(false) } else { claim(known.state.ads_personalise) };
         expected.limited_data_use = known.gpc;
-        for visit in told.iter().filter_map(|t| t.visit) {
+        // Where the shopper was is on the order as well, whether or not the landing itself was told.
+        for visit in self.case.scenario.steps.iter().filter_map(|step| match step {
+            Step::Visit(visit) if visit.by.as_deref().unwrap_or("shopper") == person => Some(visit),
+            _ => None,
+        }) {
             expected.ips.extend(visit.ip.clone());
             expected.user_agents.extend(visit.user_agent.clone());
         }

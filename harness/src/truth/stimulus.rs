@@ -10,9 +10,24 @@ use crate::{
     truth::Fact,
 };
 
-/// The moments at which the store says that the order was placed.
-pub(super) fn body_times(call: &Call) -> Vec<OffsetDateTime> {
-    let Some(body) = call.request.json() else { return Vec::new() };
+/// What a webhook's body says of its order, where its format is known.
+#[derive(Debug, Default)]
+pub(super) struct Told {
+    /// The moments at which the store says that the order was placed.
+    pub(super) times: Vec<OffsetDateTime>,
+    /// The state in which it shows the order.
+    pub(super) state: Option<OrderState>,
+}
+
+/// Reads a webhook's body.
+pub(super) fn told(call: &Call) -> Told {
+    match call.request.json() {
+        Some(body) => Told { times: times(&body), state: state(&body) },
+        None => Told::default(),
+    }
+}
+
+fn times(body: &Value) -> Vec<OffsetDateTime> {
     let mut times: Vec<OffsetDateTime> = ["/processed_at", "/created_at", "/data/placed_at"]
         .iter()
         .filter_map(|at| body.pointer(at)?.as_str())
@@ -22,9 +37,7 @@ pub(super) fn body_times(call: &Call) -> Vec<OffsetDateTime> {
     times
 }
 
-/// The state in which this webhook shows the order, where its format is known.
-pub(super) fn body_state(call: &Call) -> Option<OrderState> {
-    let body = call.request.json()?;
+fn state(body: &Value) -> Option<OrderState> {
     if body.get("cancelled_at").is_some_and(|at| !at.is_null()) {
         return Some(OrderState::Cancelled);
     }

@@ -21,11 +21,6 @@ const MAX_BYTES: usize = 512;
 const PLACEHOLDERS: [&str; 9] =
     ["", "null", "undefined", "none", "nan", "n/a", "[object object]", "-", "(null)"];
 
-/// Loads the phone metadata (some tens of milliseconds), so that the first order does not wait for it.
-pub fn warm() {
-    phone::warm();
-}
-
 /// Hashes what `normalise` makes of `text`; a value that is a hash already passes through in lower case.
 fn hashed(text: &str, normalise: impl FnOnce(&str) -> Option<String>) -> Option<String> {
     let text = clean(text)?;

@@ -52,7 +52,7 @@ pub fn order(
         items: items(v),
         contact: contact(v),
         device: device(v),
-        landing: text(v, "landing_site"),
+        landing: text(v, "landing_site").map(|site| whole_parameters(&site)),
         referrer: text(v, "referring_site"),
         visitor_id: attribute("relay_visitor_id").filter(|id| id.len() <= 128),
         cart_token: text(v, "cart_token"),
@@ -207,6 +207,18 @@ fn amount(v: &Value, key: &str) -> Option<Decimal> {
     v.get(key)?.as_str().and_then(money::amount)
 }
 
+/// Shopify notes at most so many characters of the first page's address.
+const LANDING_SITE_LIMIT: usize = 255;
+
+/// The landing page without a parameter that was cut off at the end: half a click id is nobody's click.
+fn whole_parameters(site: &str) -> String {
+    if site.chars().count() < LANDING_SITE_LIMIT {
+        return site.to_owned();
+    }
+    let whole = site.rsplit_once(['?', '&']).map_or(site, |(before, _)| before);
+    whole.to_owned()
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
@@ -245,6 +257,16 @@ mod tests {
         assert_eq!(o.visitor_id.as_deref(), Some("v-1"));
         assert!(o.consent.unwrap().ads.granted());
         assert_eq!(o.items.len(), 1);
+    }
+
+    #[test]
+    fn a_landing_page_that_was_cut_off_loses_its_last_parameter() {
+        let id = "x".repeat(300);
+        let site: String = format!("/p?utm_source=a&gclid={id}").chars().take(255).collect();
+        assert_eq!(whole_parameters(&site), "/p?utm_source=a");
+        let only: String = format!("/p?gclid={id}").chars().take(255).collect();
+        assert_eq!(whole_parameters(&only), "/p");
+        assert_eq!(whole_parameters("/p?gclid=short"), "/p?gclid=short");
     }
 
     #[test]

@@ -1,0 +1,105 @@
+//! What did not happen on a machine that had no time proves nothing: it is said to be unknown, not lost.
+
+use crate::{
+    history::Waited,
+    verdict::{Cell, Finding, Outcome},
+};
+
+/// Checks whose findings may be about something that did not happen yet.
+const ABOUT_ABSENCE: [&str; 5] =
+    ["expectations", "occurred", "adjustments_right", "log_truthful", "acknowledgements"];
+
+/// Takes back what was concluded from absence alone, if the wait for it was not a fair one. What *was* seen stays.
+pub(super) fn withdraw(
+    waited: &Waited,
+    cells: &mut [Cell],
+    findings: &mut Vec<Finding>,
+    notes: &mut Vec<String>,
+) {
+    let Some(share) = waited.strained.filter(|_| !waited.decided) else { return };
+    let percent = (share * 100.0).round();
+    let lost = |order: &Option<String>, cells: &[Cell]| {
+        cells.iter().any(|c| Some(&c.order) == order.as_ref() && c.outcome == Outcome::Lost)
+    };
+    let before = findings.len();
+    findings.retain(|finding| {
+        let absent = finding.check == "exactly_once" && lost(&finding.order, cells);
+        !absent && !ABOUT_ABSENCE.contains(&finding.check)
+    });
+    let mut taken_back = findings.len() < before;
+    for cell in cells.iter_mut().filter(|cell| cell.outcome == Outcome::Lost) {
+        cell.outcome = Outcome::Unknown;
+        cell.detail = "not seen, but the machine had no time to tell".into();
+        taken_back = true;
+    }
+    if taken_back {
+        notes.push(format!(
+            "the machine was too busy: in {percent} % of the waiting something could not run for want of a processor"
+        ));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::platforms::Severity;
+
+    fn finding(check: &'static str, order: &str) -> Finding {
+        Finding {
+            check,
+            rule: check,
+            severity: Severity::Must,
+            order: Some(order.into()),
+            message: String::new(),
+            expected: None,
+            actual: None,
+            source: "",
+            exchanges: Vec::new(),
+            at: None,
+        }
+    }
+
+    fn cell(order: &str, outcome: Outcome) -> Cell {
+        Cell {
+            order: order.into(),
+            platform: "meta".into(),
+            outcome,
+            right: false,
+            detail: String::new(),
+        }
+    }
+
+    fn withdrawn(waited: &Waited) -> (Vec<Outcome>, Vec<&'static str>, usize) {
+        let mut cells = [cell("A", Outcome::Lost), cell("B", Outcome::CountedTwice)];
+        let mut findings = vec![
+            finding("exactly_once", "A"),
+            finding("exactly_once", "B"),
+            finding("expectations", "A"),
+            finding("consent_respected", "B"),
+        ];
+        let mut notes = Vec::new();
+        withdraw(waited, &mut cells, &mut findings, &mut notes);
+        let left = findings.iter().map(|f| f.check).collect();
+        (cells.iter().map(|c| c.outcome).collect(), left, notes.len())
+    }
+
+    #[test]
+    fn only_what_was_concluded_from_absence_is_taken_back() {
+        let strained = Waited { strained: Some(0.9), ..Waited::default() };
+        let (cells, findings, notes) = withdrawn(&strained);
+        assert_eq!(cells, [Outcome::Unknown, Outcome::CountedTwice]);
+        assert_eq!(findings, ["exactly_once", "consent_respected"]);
+        assert_eq!(notes, 1);
+    }
+
+    #[test]
+    fn a_fair_wait_or_a_decided_case_keeps_its_verdict() {
+        let fair = Waited::default();
+        let decided = Waited { strained: Some(0.9), decided: true, ..Waited::default() };
+        for waited in [fair, decided] {
+            let (cells, findings, notes) = withdrawn(&waited);
+            assert_eq!(cells, [Outcome::Lost, Outcome::CountedTwice]);
+            assert_eq!((findings.len(), notes), (4, 0));
+        }
+    }
+}

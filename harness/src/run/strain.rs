@@ -1,0 +1,139 @@
+//! How much the machine keeps the run waiting for processor time.
+//!
+//! A deadline says something about a relay only if the relay, and the harness itself, could run. On a machine that is busy
+//! with other things a good relay is slow, and calling its orders lost would be a wrong verdict. Linux tells how long
+//! somebody waited for a processor ([pressure stall information](https://docs.kernel.org/accounting/psi.html)); everywhere
+//! the harness's own timer tells how late it is woken. The worse of the two counts.
+
+use std::{
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+/// Where the kernel tells it, the own control group first.
+const PRESSURE: [&str; 2] = ["/sys/fs/cgroup/cpu.pressure", "/proc/pressure/cpu"];
+
+/// How often the own timer is looked at.
+const TICK: Duration = Duration::from_millis(20);
+
+/// From this share of the time on nothing is said about what did not happen.
+const TOO_MUCH: f64 = 0.75;
+
+/// Measures from the moment it is made until it is dropped.
+pub(super) struct Strain {
+    pressure: Option<&'static Path>,
+    late: Arc<AtomicU64>,
+    ticker: tokio::task::JoinHandle<()>,
+}
+
+/// A moment to measure from.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Mark {
+    at: Instant,
+    waited: Duration,
+    late: Duration,
+}
+
+impl Strain {
+    pub(super) fn measure() -> Self {
+        let late = Arc::new(AtomicU64::new(0));
+        let noted = Arc::clone(&late);
+        #[expect(clippy::disallowed_methods, reason = "`Strain` owns the handle and aborts it")]
+        let ticker = tokio::spawn(async move {
+            loop {
+                let before = Instant::now();
+                tokio::time::sleep(TICK).await;
+                // A timer is exact to a millisecond only.
+                let over = before.elapsed().saturating_sub(TICK + Duration::from_millis(2));
+                noted.fetch_add(micros(over), Ordering::Relaxed);
+            }
+        });
+        let pressure =
+            PRESSURE.iter().map(Path::new).find(|path| waited_for_processors(path).is_some());
+        Self { pressure, late, ticker }
+    }
+
+    pub(super) fn mark(&self) -> Mark {
+        Mark {
+            at: Instant::now(),
+            waited: self.pressure.and_then(waited_for_processors).unwrap_or_default(),
+            late: Duration::from_micros(self.late.load(Ordering::Relaxed)),
+        }
+    }
+
+    /// Share of the time since then in which somebody could not run, 0 to 1.
+    pub(super) fn since(&self, mark: &Mark) -> f64 {
+        let now = self.mark();
+        let lost = (now.waited.saturating_sub(mark.waited)).max(now.late.saturating_sub(mark.late));
+        let elapsed = now.at.saturating_duration_since(mark.at).as_secs_f64();
+        // The kernel brings its figure up to date every two seconds at worst; too short a time says nothing.
+        if elapsed < 0.2 { 0.0 } else { (lost.as_secs_f64() / elapsed).min(1.0) }
+    }
+
+    /// What a wait of this length becomes, begun at the mark: as long if the machine had time for us at least half of the
+    /// time, up to three times as long if it had none.
+    pub(super) fn stretched(&self, wait: Duration, mark: &Mark) -> Duration {
+        let beyond = (self.since(mark) - 0.5).max(0.0);
+        wait.mul_f64(1.0 + 4.0 * beyond)
+    }
+
+    /// The share, if it is so large that what did not happen since then proves nothing.
+    pub(super) fn too_much(&self, mark: &Mark) -> Option<f64> {
+        Some(self.since(mark)).filter(|share| *share >= TOO_MUCH)
+    }
+}
+
+impl Drop for Strain {
+    fn drop(&mut self) {
+        self.ticker.abort();
+    }
+}
+
+/// `some ... total=MICROSECONDS`: time in which at least one task waited for a processor.
+fn waited_for_processors(path: &Path) -> Option<Duration> {
+    total(&std::fs::read_to_string(path).ok()?)
+}
+
+fn total(pressure: &str) -> Option<Duration> {
+    let some = pressure.lines().find(|line| line.starts_with("some "))?;
+    let total = some.split_whitespace().find_map(|part| part.strip_prefix("total="))?;
+    total.parse().ok().map(Duration::from_micros)
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_kernel_s_figure_is_read() {
+        let text =
+            "some avg10=6.18 avg60=13.14 avg300=14.90 total=103013411\nfull avg10=0.00 total=7\n";
+        assert_eq!(total(text), Some(Duration::from_micros(103_013_411)));
+        assert_eq!(total("full avg10=0.00 total=7\n"), None);
+        assert_eq!(total("some total=many\n"), None);
+    }
+
+    #[tokio::test]
+    async fn a_blocked_runtime_is_noticed_without_the_kernel() {
+        let mut strain = Strain::measure();
+        strain.pressure = None;
+        tokio::task::yield_now().await;
+        let mark = strain.mark();
+        assert_eq!(strain.stretched(Duration::from_secs(4), &mark), Duration::from_secs(4));
+        // The only thread of this runtime does something else.
+        std::thread::sleep(Duration::from_millis(400));
+        tokio::time::sleep(2 * TICK).await;
+        let share = strain.since(&mark);
+        assert!(share > 0.6, "{share}");
+        assert!(strain.too_much(&mark).is_some());
+        assert!(strain.stretched(Duration::from_secs(4), &mark) > Duration::from_secs(6));
+    }
+}
