@@ -24,7 +24,7 @@ use wait::{likely_time, read_back, until_decided};
 
 use crate::{
     driver::Driver,
-    gateway::{CaseHandle, Door, Gateway, GatewayOptions},
+    gateway::{Authority, CaseHandle, Door, Gateway, GatewayOptions},
     history::{Action, Did, History},
     judge,
     plan::{
@@ -49,6 +49,8 @@ pub struct Options {
     pub relay: Option<String>,
     /// Where the platforms listen; port 0: any.
     pub listen: SocketAddr,
+    /// Folder with the authority that the relay trusts; `None`: one that ends with the run.
+    pub ca: Option<PathBuf>,
     /// How to speak to it.
     pub profile: Profile,
     /// Folder with scenario files.
@@ -114,10 +116,14 @@ pub async fn run(
     let started = Instant::now();
     let plan = plan(options)?;
     progress(Progress::Planned(plan.cases.len()));
-    let gateway =
-        Gateway::start(GatewayOptions { started, platforms: PLATFORMS, listen: options.listen })
-            .await
-            .map_err(|e| RunError::Harness(format!("the gateway cannot listen: {e}")))?;
+    let authority = match &options.ca {
+        Some(dir) => Authority::load(dir).map_err(|e| RunError::Usage(e.to_string()))?,
+        None => Authority::default(),
+    };
+    let gateway = GatewayOptions { started, platforms: PLATFORMS, listen: options.listen };
+    let gateway = Gateway::start_with(gateway, authority)
+        .await
+        .map_err(|e| RunError::Harness(format!("the gateway cannot listen: {e}")))?;
     let shops = cases::shops(plan.seed, 0, shops_needed(&plan, options), &options.profile);
     let wanting = plan.cases.iter().find(|c| !c.private_relay && c.shops_needed() > shops.len());
     if let Some(case) = wanting {

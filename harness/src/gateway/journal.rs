@@ -22,6 +22,7 @@ use super::{
     faults::{Act, Armed, Effect},
     ledger::{AccountKey, Ledgers, slimmed},
     strays::{LateEvent, Strays},
+    unread::Unread,
     wire::{Line, lock},
 };
 use crate::{
@@ -38,6 +39,8 @@ pub(super) struct State {
     open: RwLock<Open>,
     pub(super) ledgers: Mutex<Ledgers>,
     pub(super) strays: Mutex<Strays>,
+    /// What could not be read.
+    pub(super) unread: Mutex<Unread>,
     /// Open cases with faults that strike before a body is read.
     early_cases: AtomicUsize,
     /// Connections that ended because of a defect of the harness.
@@ -113,6 +116,7 @@ impl State {
             }),
             ledgers: Mutex::default(),
             strays: Mutex::default(),
+            unread: Mutex::default(),
             early_cases: AtomicUsize::new(0),
             panics: AtomicU64::new(0),
             served: AtomicU64::new(0),
