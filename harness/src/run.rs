@@ -515,6 +515,11 @@ impl Run {
             self.vitals.took_order.notified().await;
             tokio::time::sleep(patience).await;
             if self.gateway.served() == 0 {
+                if let Some(tunnel) = self.gateway.tunnels_unread().first() {
+                    return format!(
+                        "the relay takes orders, but nothing that it sends can be read: {tunnel}"
+                    );
+                }
                 return format!(
                     "the relay takes orders but has sent nothing to any platform within {:.1} s\n\
                      hint: do its platform URLs point at the harness?",

@@ -30,7 +30,7 @@ pub enum WhyUnread {
 }
 
 impl WhyUnread {
-    /// What happened, in words that read after "the tunnel to HOST could not be read:".
+    /// What happened, in words that read after "connections to HOST could not be read:".
     pub fn says(self) -> &'static str {
         match self {
             Self::Untrusted => "the client refused the certificate",
@@ -70,6 +70,19 @@ pub struct UnreadTunnel {
     pub detail: String,
     /// How many.
     pub count: u64,
+}
+
+impl std::fmt::Display for UnreadTunnel {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let host = if self.host.is_empty() { "a host that was not named" } else { &self.host };
+        write!(
+            f,
+            "{} connections to {host} could not be read: {}\nhint: {}",
+            self.count,
+            self.why.says(),
+            self.why.hint()
+        )
+    }
 }
 
 /// Requests to a platform in a protocol that its simulator does not speak.

@@ -275,14 +275,15 @@ async fn garbage_in_and_around_tunnels_does_not_hurt() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "a measurement: run it alone, it prints requests per second"]
 async fn reading_through_tls_costs_less_than_half_of_the_speed() {
-    const REQUESTS: usize = 20_000;
+    const REQUESTS: usize = 2_000;
     let gateway = gateway().await;
     let _case = open(&gateway, 1, json!([]));
     let body = |n: usize| events(&[format!("own-{n}")]);
     let mut plain = Client::connect(&gateway.door().origin()).await;
     let mut tunnelled = ads(&gateway, gateway.door()).await.unwrap();
     let mut speeds = Vec::new();
-    for _ in 0..3 {
+    // Whoever else uses the machine slows down one or the other: the best round says what it costs.
+    for _ in 0..8 {
         let began = Instant::now();
         for n in 0..REQUESTS {
             plain.post("/ads/acc1/events", &body(n)).await.unwrap();
