@@ -10,7 +10,7 @@ use std::{
 };
 
 use harness::{
-    gateway::{Gateway, GatewayOptions},
+    gateway::{Gateway, GatewayOptions, WhyUnread},
     platforms::PLATFORMS,
     sut::{
         profile::Capture,
@@ -44,8 +44,8 @@ impl Bench {
         Self { gateway, folder, environment }
     }
 
-    /// Standard output of a program; `None` if there is no such program here.
-    async fn output(&self, program: &str, arguments: &[&str]) -> Option<String> {
+    /// What became of a program; `None` if there is no such program here.
+    async fn run(&self, program: &str, arguments: &[&str]) -> Option<std::process::Output> {
         let inherited = ["PATH", "HOME"].map(|name| (name, std::env::var_os(name)));
         let spawned = Command::new(program)
             .args(arguments)
@@ -67,15 +67,27 @@ impl Bench {
             Err(error) => panic!("{program}: {error}"),
         };
         let ended = tokio::time::timeout(Duration::from_secs(60), child.wait_with_output());
-        let output = ended.await.expect("an end within a minute").unwrap();
+        Some(ended.await.expect("an end within a minute").unwrap())
+    }
+
+    /// Its standard output; it has to succeed.
+    async fn output(&self, program: &str, arguments: &[&str]) -> Option<String> {
+        let output = self.run(program, arguments).await?;
         let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
         let (out, err) = (text(&output.stdout), text(&output.stderr));
-        assert!(
-            output.status.success(),
-            "{program}: {out}\n{err}\n{:?}",
-            self.gateway.tunnels_unread()
-        );
+        let unread = self.gateway.tunnels_unread();
+        assert!(output.status.success(), "{program}: {out}\n{err}\n{unread:?}");
         Some(out)
+    }
+
+    /// True if Python has this module; says so if not.
+    async fn python_has(&self, module: &str) -> bool {
+        let has = format!("import importlib.util as u; print(u.find_spec('{module}') is not None)");
+        let has = self.output("python3", &["-c", &has]).await.is_some_and(|o| o.trim() == "True");
+        if !has {
+            eprintln!("passed over: this machine has no `{module}` for Python");
+        }
+        has
     }
 
     /// Every line that it prints is an answer of the simulator, and there are so many.
@@ -156,9 +168,7 @@ except urllib.error.HTTPError as answer:
 #[tokio::test]
 async fn python_by_requests() {
     let bench = Bench::new(Capture::Proxy).await;
-    let has = "import importlib.util as u; print(u.find_spec('requests') is not None)";
-    if bench.output("python3", &["-c", has]).await.is_none_or(|out| out.trim() != "True") {
-        eprintln!("passed over: this machine has no `requests` for Python");
+    if !bench.python_has("requests").await {
         return;
     }
     let script = r#"
@@ -221,4 +231,63 @@ public class Call {
     let bench = Bench::new(Capture::Proxy).await;
     std::fs::write(bench.folder.path().join("Call.java"), source).unwrap();
     bench.answers("java", &["Call.java", URL], 2).await;
+}
+
+#[tokio::test]
+async fn grpc_by_its_core_is_told_that_nobody_speaks_it_here() {
+    let bench = Bench::new(Capture::Proxy).await;
+    if !bench.python_has("grpc").await {
+        return;
+    }
+    let script = r#"
+import grpc
+channel = grpc.secure_channel('googleads.googleapis.com:443', grpc.ssl_channel_credentials())
+call = channel.unary_unary('/google.ads.googleads.v21.services.ConversionUploadService/UploadClickConversions')
+try:
+    call(b'\n\x0a1234567890', timeout=30)
+except grpc.RpcError as error:
+    print(error.code().name, error.details())
+"#;
+    let out = bench.output("python3", &["-c", script]).await.unwrap();
+    assert!(out.starts_with("UNIMPLEMENTED the harness does not speak gRPC: "), "{out}");
+    let unread = bench.gateway.unreadable();
+    assert_eq!(unread.len(), 1);
+    assert_eq!((unread[0].platform, unread[0].count), (Some("google_ads"), 1));
+    assert!(bench.gateway.tunnels_unread().is_empty());
+}
+
+#[tokio::test]
+async fn runtimes_that_do_not_trust_the_authority_are_noted() {
+    let python = "import sys, urllib.request; urllib.request.urlopen(sys.argv[1], data=b'{}')";
+    let node = "fetch(process.argv[1]).catch((e) => { console.error(e); process.exit(1); })";
+    let programs: [(&str, &[&str]); 3] = [
+        ("curl", &["--silent", "--data", "{}", URL]),
+        ("python3", &["-c", python, URL]),
+        ("node", &["-e", node, URL]),
+    ];
+    for (program, arguments) in programs {
+        let mut bench = Bench::new(Capture::Proxy).await;
+        let trusting = ["SSL_CERT_FILE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS"];
+        bench.environment.retain(|name, _| !trusting.contains(&name.as_str()));
+        let Some(output) = bench.run(program, arguments).await else { continue };
+        assert!(!output.status.success(), "{program} trusts anybody");
+        // The program has left; what it left behind is noted when its connection is seen to end.
+        let began = Instant::now();
+        while bench.gateway.tunnels_unread().is_empty() {
+            assert!(began.elapsed() < Duration::from_secs(5), "{program}: not noted");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        let unread = bench.gateway.tunnels_unread();
+        assert_eq!(
+            (unread[0].host.as_str(), unread[0].platform),
+            ("graph.facebook.com", Some("meta"))
+        );
+        // Node looks at the certificate when the handshake is done, or as good as done, and leaves without a word.
+        let expected = match program {
+            "node" => &[WhyUnread::NoRequest, WhyUnread::Left][..],
+            _ => &[WhyUnread::Untrusted],
+        };
+        assert!(expected.contains(&unread[0].why), "{program}: {:?}", unread[0]);
+        assert_eq!(bench.gateway.served(), 0);
+    }
 }

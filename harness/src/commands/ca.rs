@@ -30,3 +30,19 @@ pub fn ca(args: &CaArgs) -> Result<Done, RunError> {
     );
     Ok(Done::passed(out))
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn it_says_where_they_are_and_makes_them_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let args = CaArgs { out: dir.path().join("made") };
+        let done = ca(&args).unwrap();
+        assert!(done.output.contains("made/ca.pem") && done.output.contains("--ca"));
+        let again = ca(&args).unwrap_err();
+        assert!(matches!(&again, RunError::Usage(why) if why.contains("ca.pem")), "{again}");
+    }
+}

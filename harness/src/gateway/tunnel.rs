@@ -33,8 +33,9 @@ use super::{
     wire::lock,
 };
 
-/// From a connection's first byte to its first request: tunnel and handshake together.
-const READY_WITHIN: Duration = Duration::from_secs(10);
+/// How long a client may take from its first byte until it can send a request: tunnel and handshake together.
+const READY_WITHIN: Duration =
+    if cfg!(test) { Duration::from_millis(300) } else { Duration::from_secs(10) };
 
 const CONNECT: &[u8] = b"CONNECT ";
 const HTTP2: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -269,4 +270,55 @@ pub(super) fn note(host: &Host, asked: &str, why: WhyUnread, detail: &str) {
     let platform = platform_of(host.state.platforms, asked).map(|platform| platform.id());
     tracing::debug!(host = asked, ?why, detail, "a connection to the gateway could not be read");
     lock(&host.state.unread).tunnel(asked, platform, why, detail);
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::time::{Duration, Instant};
+
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _},
+        net::TcpStream,
+    };
+
+    use crate::{
+        gateway::{Gateway, GatewayOptions, WhyUnread},
+        platforms::PLATFORMS,
+    };
+
+    #[tokio::test]
+    async fn who_begins_and_does_not_go_on_is_let_go_and_noted() {
+        let options = GatewayOptions {
+            started: Instant::now(),
+            platforms: PLATFORMS,
+            listen: ([127, 0, 0, 1], 0).into(),
+        };
+        let gateway = Gateway::start(options).await.unwrap();
+        let tunnel = &b"CONNECT graph.facebook.com:443 HTTP/1.1\r\n\r\n"[..];
+        let half_hello = [tunnel, b"\x16\x03\x01\x02\x00\x01"].concat();
+        let slow = [&b"CONNECT graph.face"[..], b"PRI * HTTP", b"\x16", tunnel, &half_hello];
+        let mut clients = Vec::new();
+        // They never say anything, and may: who waits at the door costs nothing.
+        let mut patient = TcpStream::connect(gateway.door().address()).await.unwrap();
+        for bytes in slow {
+            let mut client = TcpStream::connect(gateway.door().address()).await.unwrap();
+            client.write_all(bytes).await.unwrap();
+            clients.push(client);
+        }
+        for mut client in clients {
+            let ended = client.read_to_end(&mut Vec::new());
+            // However it ends: the gateway has not read all that the client sent.
+            drop(tokio::time::timeout(Duration::from_secs(5), ended).await.unwrap());
+        }
+        let unread = gateway.tunnels_unread();
+        assert!(unread.iter().all(|t| t.why == WhyUnread::Slow), "{unread:?}");
+        let of = |host: &str| unread.iter().find(|t| t.host == host).map_or(0, |t| t.count);
+        assert_eq!((of(""), of("graph.facebook.com")), (3, 2), "{unread:?}");
+        patient.write_all(b"GET /meta/ HTTP/1.0\r\n\r\n").await.unwrap();
+        let mut answer = String::new();
+        patient.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.0 "), "{answer}");
+        gateway.stop().await;
+    }
 }

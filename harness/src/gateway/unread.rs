@@ -16,8 +16,8 @@ pub enum WhyUnread {
     Untrusted,
     /// The client went away during the handshake without saying why.
     Left,
-    /// The handshake was done, then the client left without a request: some look at the certificate only then (Node
-    /// always, others if they pin it).
+    /// The handshake was done, then the client left without a request: some look at the certificate only then (Node),
+    /// or compare it with one that they know by heart.
     NoRequest,
     /// What came in the tunnel is neither TLS nor HTTP.
     NotHttp,
@@ -115,7 +115,7 @@ impl Unread {
         let (host, detail) = (kept(host), kept(detail));
         let full = self.tunnels.len() >= KEPT;
         let known = self.tunnels.iter().position(|t| t.host == host && t.why == why);
-        match known.or_else(|| full.then(|| KEPT - 1)).and_then(|i| self.tunnels.get_mut(i)) {
+        match known.or_else(|| full.then_some(KEPT - 1)).and_then(|i| self.tunnels.get_mut(i)) {
             Some(tunnel) => {
                 tunnel.count += 1;
                 tunnel.detail = detail;
