@@ -307,7 +307,8 @@ mod tests {
             clients.push(client);
         }
         for mut client in clients {
-            let ended = client.read_to_end(&mut Vec::new());
+            let mut rest = Vec::new();
+            let ended = client.read_to_end(&mut rest);
             // However it ends: the gateway has not read all that the client sent.
             drop(tokio::time::timeout(Duration::from_secs(5), ended).await.unwrap());
         }
