@@ -70,6 +70,7 @@ fn options(defect: &str, cases: Vec<String>) -> Options {
     Options {
         relay: None,
         listen: ([127, 0, 0, 1], 0).into(),
+        ca: None,
         profile,
         scenarios: root().join("scenarios"),
         cases,

@@ -31,6 +31,8 @@ pub enum Command {
     List(ListArgs),
     /// Explain a case, scenario, check, platform rule or catalogue entry.
     Explain(ExplainArgs),
+    /// Make a certificate authority for relays that call the platforms by their own names.
+    Ca(CaArgs),
     /// Start the reference relay (the same program as `relay`).
     #[command(disable_help_flag = true)]
     Relay(RelayArgs),
@@ -45,6 +47,9 @@ pub struct RunArgs {
     /// Where the ad platforms listen for that relay: it calls http://ADDR/meta, /google_ads, /google_oauth, ... Default: any free port.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
     pub listen: std::net::SocketAddr,
+    /// Folder with the authority (`harness ca`) that the relay trusts. Default: one that ends with the run.
+    #[arg(long, value_name = "DIR")]
+    pub ca: Option<PathBuf>,
     /// How to speak to the relay. Default: the reference relay's.
     #[arg(long, value_name = "FILE")]
     pub profile: Option<PathBuf>,
@@ -116,6 +121,14 @@ pub struct ExplainArgs {
     /// Folder with scenario files.
     #[arg(long, value_name = "DIR")]
     pub scenarios: Option<PathBuf>,
+}
+
+/// Options of `ca`.
+#[derive(Debug, Args)]
+pub struct CaArgs {
+    /// Folder for ca.pem and ca.key; neither is overwritten.
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
 }
 
 /// Options of `relay`, handed on.

@@ -44,6 +44,7 @@ fn main() -> ExitCode {
         }
         Command::List(args) => commands::list::list(&args),
         Command::Explain(args) => commands::explain::explain(&args),
+        Command::Ca(args) => commands::ca::ca(&args),
         Command::Relay(_) => return ExitCode::from(exit_code::USAGE),
     })
 }

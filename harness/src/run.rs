@@ -28,7 +28,7 @@ use wait::{likely_time, read_back, until_decided};
 
 use crate::{
     driver::Driver,
-    gateway::{CaseHandle, Door, Gateway, GatewayOptions},
+    gateway::{Authority, CaseHandle, Door, Gateway, GatewayOptions},
     history::{Action, Did, History},
     judge,
     plan::{
@@ -53,6 +53,8 @@ pub struct Options {
     pub relay: Option<String>,
     /// Where the platforms listen; port 0: any.
     pub listen: SocketAddr,
+    /// Folder with the authority that the relay trusts; `None`: one that ends with the run.
+    pub ca: Option<PathBuf>,
     /// How to speak to it.
     pub profile: Profile,
     /// Folder with scenario files.
@@ -118,10 +120,14 @@ pub async fn run(
     let started = Instant::now();
     let plan = plan(options)?;
     progress(Progress::Planned(plan.cases.len()));
-    let gateway =
-        Gateway::start(GatewayOptions { started, platforms: PLATFORMS, listen: options.listen })
-            .await
-            .map_err(|e| RunError::Harness(format!("the gateway cannot listen: {e}")))?;
+    let authority = match &options.ca {
+        Some(dir) => Authority::load(dir).map_err(|e| RunError::Usage(e.to_string()))?,
+        None => Authority::default(),
+    };
+    let gateway = GatewayOptions { started, platforms: PLATFORMS, listen: options.listen };
+    let gateway = Gateway::start_with(gateway, authority)
+        .await
+        .map_err(|e| RunError::Harness(format!("the gateway cannot listen: {e}")))?;
     let planned_shops = shops_needed(&plan);
     let shops = cases::shops(plan.seed, 0, planned_shops, &options.profile);
     let wanting = plan.cases.iter().find(|c| !c.private_relay && c.shops_needed() > shops.len());
@@ -537,6 +543,11 @@ impl Run {
                 tokio::time::sleep(left).await;
             }
             if self.gateway.served() == 0 {
+                if let Some(tunnel) = self.gateway.tunnels_unread().first() {
+                    return format!(
+                        "the relay takes orders, but nothing that it sends can be read: {tunnel}"
+                    );
+                }
                 return format!(
                     "the relay takes orders but has sent nothing to any platform within {:.1} s\n\
                      hint: do its platform URLs point at the harness?",

@@ -7,6 +7,8 @@
 
 #[path = "gateway/basics.rs"]
 mod basics;
+#[path = "gateway/capture.rs"]
+mod capture;
 #[path = "gateway/credentials.rs"]
 mod credentials;
 #[path = "gateway/faults.rs"]
@@ -19,5 +21,11 @@ mod owners;
 mod real;
 #[path = "gateway/support.rs"]
 mod support;
+#[path = "gateway/tunnel_faults.rs"]
+mod tunnel_faults;
+#[path = "gateway/tunnels.rs"]
+mod tunnels;
+#[path = "gateway/unread.rs"]
+mod unread;
 #[path = "gateway/wire_faults.rs"]
 mod wire_faults;

@@ -37,6 +37,7 @@ fn options(scenarios: PathBuf) -> Options {
     Options {
         relay: None,
         listen: ([127, 0, 0, 1], 0).into(),
+        ca: None,
         profile,
         scenarios,
         cases: Vec::new(),

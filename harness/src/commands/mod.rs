@@ -1,5 +1,6 @@
 //! One command per file. Each returns its exit code and what goes to standard output; `main` alone prints and exits.
 
+pub mod ca;
 pub mod explain;
 pub mod list;
 pub mod run;
@@ -65,6 +66,7 @@ pub fn plan_options(
     Ok(crate::run::Options {
         relay: None,
         listen: ([127, 0, 0, 1], 0).into(),
+        ca: None,
         profile: profile(profile_path)?,
         scenarios: scenarios(select.scenarios.as_ref()),
         cases: select.cases.clone(),

@@ -13,6 +13,7 @@ use crate::{
     cli::{Colour, DEFAULT_SEED, RunArgs},
     report::{REPORTS, Report as _, tally, terminal::Terminal},
     run::{self, Options, Progress, RunError},
+    sut::profile::Capture,
     verdict::Status,
 };
 
@@ -59,9 +60,16 @@ fn options(args: &RunArgs) -> Result<Options, RunError> {
     let mut options = plan_options(&args.select, args.profile.as_deref())?;
     options.relay = args.relay.clone();
     options.listen = args.listen;
+    options.ca.clone_from(&args.ca);
     if options.relay.is_some() && args.profile.is_none() {
         return Err(RunError::Usage(
             "--relay needs --profile: how is this relay spoken to?\nhint: start from harness/profiles/reference.yaml"
+                .to_owned(),
+        ));
+    }
+    if options.relay.is_some() && args.ca.is_none() && options.profile.capture != Capture::BaseUrl {
+        return Err(RunError::Usage(
+            "a relay that runs already cannot trust an authority that is made only now\nhint: `harness ca --out DIR`, let the relay trust DIR/ca.pem, then add `--ca DIR`"
                 .to_owned(),
         ));
     }
@@ -88,6 +96,9 @@ fn reproduce(args: &RunArgs) -> String {
     let mut command = "cargo harness run".to_owned();
     if let Some(relay) = &args.relay {
         command.push_str(&format!(" --relay {relay}"));
+    }
+    if let Some(ca) = &args.ca {
+        command.push_str(&format!(" --ca {}", ca.display()));
     }
     if let Some(profile) = &args.profile {
         command.push_str(&format!(" --profile {}", profile.display()));

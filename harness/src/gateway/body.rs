@@ -1,7 +1,6 @@
 //! The body of an answer, with a pace: at once, drop by drop, or cut in the middle.
 
 use std::{
-    convert::Infallible,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
@@ -11,8 +10,9 @@ use std::{
 use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
 use tokio::time::{Instant, Sleep, sleep_until};
+use tokio_util::sync::WaitForCancellationFutureOwned;
 
-use super::wire::Line;
+use super::wire::{Line, StreamGuard};
 
 /// Shortest pause between two drops: timers are no finer.
 const TICK: Duration = Duration::from_millis(1);
@@ -24,8 +24,19 @@ pub(super) enum Pace {
     Whole,
     /// One byte at a time (or a few, if the span is shorter than a millisecond per byte), over this long.
     Slow(Duration),
-    /// Half of it, then the connection ends although more was announced.
+    /// Half of it, then the connection (or stream) ends although more was announced.
     Cut,
+}
+
+/// An exchange ends here as planned, without (the rest of) an answer.
+#[derive(Debug, thiserror::Error)]
+#[error("ended as planned")]
+pub(super) struct Ended;
+
+/// What a body needs where a connection carries several.
+struct OwnStream {
+    hung_up: Pin<Box<WaitForCancellationFutureOwned>>,
+    _guard: StreamGuard,
 }
 
 /// A body that tells its connection when it was handed out.
@@ -36,6 +47,7 @@ pub(super) struct PacedBody {
     /// Bytes per drop, pause, and the pause that is running.
     drops: Option<(usize, Duration, Pin<Box<Sleep>>)>,
     cut: bool,
+    own_stream: Option<OwnStream>,
 }
 
 impl PacedBody {
@@ -60,21 +72,30 @@ impl PacedBody {
                 Pace::Whole | Pace::Slow(_) => line.answer_complete(),
             }
         }
-        Self { rest, pace, line, drops, cut: false }
+        Self { rest, pace, line, drops, cut: false, own_stream: None }
+    }
+
+    /// The same on a stream of its own, which it can end without ending the connection.
+    pub(super) fn on_stream(mut self, guard: StreamGuard) -> Self {
+        let hung_up = Box::pin(self.line.hung_up_owned());
+        self.own_stream = Some(OwnStream { hung_up, _guard: guard });
+        self
     }
 }
 
 impl Body for PacedBody {
     type Data = Bytes;
-    type Error = Infallible;
+    type Error = Ended;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, Ended>>> {
         if self.cut {
             // The connection ends with the next flush; this body never gets any further.
-            return Poll::Pending;
+            let Some(own) = &mut self.own_stream else { return Poll::Pending };
+            ready!(own.hung_up.as_mut().poll(cx));
+            return Poll::Ready(Some(Err(Ended)));
         }
         if self.rest.is_empty() {
             return Poll::Ready(None);
@@ -98,7 +119,7 @@ impl Body for PacedBody {
             self.cut = true;
             self.line.hang_up_after_flush();
             if chunk.is_empty() {
-                return Poll::Pending;
+                return self.poll_frame(cx);
             }
         } else if self.rest.is_empty() {
             self.line.answer_complete();

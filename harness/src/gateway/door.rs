@@ -8,16 +8,16 @@ use std::{
     time::Duration,
 };
 
-use tokio::{
-    net::{TcpListener, TcpStream},
-    sync::Semaphore,
-};
+use tokio::{net::TcpListener, sync::Semaphore};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
+    certificates::Authority,
     intake::Entrance,
     journal::State,
-    serve,
+    serve::Host,
+    stream::Stream,
+    tunnel,
     wire::{Transport, lock},
 };
 use crate::{
@@ -44,6 +44,7 @@ struct Shared {
     owner: Mutex<Option<CaseId>>,
     closing: CancellationToken,
     slots: Arc<Semaphore>,
+    authority: Arc<Authority>,
 }
 
 impl std::fmt::Debug for Door {
@@ -58,6 +59,7 @@ impl Door {
         state: &Arc<State>,
         tasks: &TaskTracker,
         closing: CancellationToken,
+        authority: &Arc<Authority>,
         per_platform: bool,
         listen: SocketAddr,
     ) -> io::Result<Self> {
@@ -79,6 +81,7 @@ impl Door {
             owner: Mutex::new(None),
             closing,
             slots: Arc::new(Semaphore::new(CONNECTION_LIMIT)),
+            authority: Arc::clone(authority),
         });
         let door = Self { shared };
         for (listener, platform) in listeners {
@@ -102,6 +105,16 @@ impl Door {
         self.shared.origin.clone()
     }
 
+    /// `127.0.0.1:PORT`: where TLS by name and plain connections go.
+    pub fn address(&self) -> &str {
+        self.shared.origin.strip_prefix("http://").unwrap_or(&self.shared.origin)
+    }
+
+    /// Whom a client has to trust to be read here.
+    pub fn authority(&self) -> &Authority {
+        &self.shared.authority
+    }
+
     /// From now on everything that arrives belongs to this case.
     pub(super) fn belongs_to(&self, case: CaseId) {
         *lock(&self.shared.owner) = Some(case);
@@ -115,6 +128,11 @@ impl Door {
     /// Resolves when the door closes.
     pub(super) async fn closed(&self) {
         self.shared.closing.cancelled().await;
+    }
+
+    /// True once it is closed.
+    pub(super) fn is_closed(&self) -> bool {
+        self.shared.closing.is_cancelled()
     }
 
     /// As the journal sees it.
@@ -138,13 +156,15 @@ impl Door {
                 } => accepted,
             };
             match accepted {
-                (Ok(slot), Ok((stream, _))) => {
+                (Ok(slot), Ok((socket, _))) => {
+                    let stream = Stream::new(socket);
                     if platform.is_some_and(|p| self.refuses(&state, p, &stream)) {
                         continue;
                     }
                     let (door, state) = (self.clone(), Arc::clone(&state));
+                    let host = Host { door, state, tasks: tasks.clone() };
                     tasks.spawn(async move {
-                        serve::connection(stream, door, state).await;
+                        tunnel::connection(stream, host).await;
                         drop(slot);
                     });
                 }
@@ -160,7 +180,12 @@ impl Door {
     /// True if a planned fault refuses this connection; it is reset when it is dropped.
     ///
     /// A closed port would refuse more truly, but then nobody could tell whether and how often anyone knocked.
-    fn refuses(&self, state: &State, platform: &'static dyn Platform, stream: &TcpStream) -> bool {
+    pub(super) fn refuses(
+        &self,
+        state: &State,
+        platform: &'static dyn Platform,
+        stream: &impl Transport,
+    ) -> bool {
         let Some(directive) = state.at_accept(self.entrance(), platform) else { return false };
         stream.reset_on_drop();
         state.finish(&directive.ticket, &Ending::Reset);

@@ -128,13 +128,18 @@ impl State {
         route: Route,
         request: Request,
     ) -> Directive {
-        if entrance.owner.is_none() {
-            self.served.fetch_add(1, Ordering::Release);
-        }
+        self.note_served(entrance);
         match route {
             Route::Platform(platform) => self.to_platform(entrance, platform, request),
             Route::Canary(case) => self.undeclared(entrance, case, request),
             Route::Undeclared => self.undeclared(entrance, None, request),
+        }
+    }
+
+    /// A request came in by the wire.
+    pub(super) fn note_served(&self, entrance: Entrance<'_>) {
+        if entrance.owner.is_none() {
+            self.served.fetch_add(1, Ordering::Release);
         }
     }
 
@@ -349,7 +354,7 @@ const PLAIN: &str = "text/plain; charset=utf-8";
 
 /// The answer to a request that was too long; nothing if the client left.
 fn incomplete(request: &Request) -> Reply {
-    if request.body_bytes > super::serve::READ_LIMIT {
+    if request.body_bytes > super::visit::READ_LIMIT {
         Reply::text(413, PLAIN, "request body too large\n")
     } else {
         Reply::default()

@@ -23,6 +23,7 @@ use super::{
     ledger::{AccountKey, Ledgers, slimmed},
     shared::Shared,
     strays::{LateEvent, Strays},
+    unread::Unread,
     wire::{Line, lock},
 };
 use crate::{
@@ -39,6 +40,8 @@ pub(super) struct State {
     open: RwLock<Open>,
     pub(super) ledgers: Mutex<Ledgers>,
     pub(super) strays: Mutex<Strays>,
+    /// What could not be read.
+    pub(super) unread: Mutex<Unread>,
     /// Open cases with faults that strike before a body is read.
     early_cases: AtomicUsize,
     /// Connections that ended because of a defect of the harness.
@@ -123,6 +126,7 @@ impl State {
             }),
             ledgers: Mutex::default(),
             strays: Mutex::default(),
+            unread: Mutex::default(),
             early_cases: AtomicUsize::new(0),
             panics: AtomicU64::new(0),
             served: AtomicU64::new(0),

@@ -1,26 +1,29 @@
 //! Where all outbound traffic of the relay under test ends up. It answers for the platforms and never forwards.
 //!
 //! ```text
-//! door ──▶ serve ──▶ route ──▶ intake ──▶ journal ──▶ serve ──▶ wire
-//! (listen)  (HTTP)             (owner,     (written    (pace, reset,
-//!                              fault,      down)       silence)
-//!                              answer)
+//! door ──▶ tunnel ──▶ serve ──▶ visit ──▶ route ──▶ intake ──▶ journal ──▶ visit ──▶ wire
+//! (listen)  (CONNECT,  (HTTP/1,  (one                (owner,    (written             (pace, reset,
+//!            TLS)       HTTP/2)   request)            fault,     down)                silence)
+//!                                                     answer)
 //! ```
 //!
-//! - `door`: listening addresses; `serve`: one connection; `wire`: its bytes, and how it ends; `body`: the pace.
+//! - `door`: listening addresses; `tunnel`: what a connection turns out to be; `tls` with `certificates`: as whom it is
+//!   answered; `stream`: its bytes; `serve`: one connection; `wire`: how it ends; `visit`: one request; `body`: the pace.
 //! - `route`: which platform; `owners`: whose event it is; `accounts`: who may do what.
 //! - `faults` with `matchers`: what is planned to go wrong; `intake`: what is done about a request.
 //! - `journal`: what happened, written down before a byte is answered; `case`: one case's part of it;
-//!   `shared`: one request of several cases; `ledger`: what the platforms took; `strays`: what belongs to nobody.
+//!   `shared`: one request of several cases; `ledger`: what the platforms took; `strays`: what belongs to nobody;
+//!   `unread` with `grpc`: what could not be read.
 //!
-//! Capture by base URL and by plain-HTTP `Host` is here. CONNECT and TLS are not: they terminate a connection and then
-//! serve it through the same `wire::Transport`.
+//! One port serves every way of capture: a base URL, a forward proxy (absolute addresses and CONNECT), and TLS by name.
 
 mod accounts;
 mod body;
 mod case;
+mod certificates;
 mod door;
 mod faults;
+mod grpc;
 mod intake;
 mod journal;
 mod ledger;
@@ -29,7 +32,12 @@ mod owners;
 mod route;
 mod serve;
 mod shared;
+mod stream;
 mod strays;
+mod tls;
+mod tunnel;
+mod unread;
+mod visit;
 mod wire;
 
 use std::{
@@ -43,7 +51,9 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 pub use self::strays::LateEvent;
 pub use self::{
     case::{BYTES_KEPT, Captured, CaseHandle, ENTRIES_KEPT, EXCHANGES_KEPT, Log},
+    certificates::{Authority, AuthorityError, CERTIFICATE_FILE, KEY_FILE},
     door::Door,
+    unread::{UnreadRequests, UnreadTunnel, WhyUnread, unread_protocol},
 };
 use self::{journal::State, strays::Strays, wire::lock};
 use crate::{
@@ -73,6 +83,7 @@ impl std::fmt::Debug for GatewayOptions {
 #[derive(Clone)]
 pub struct Gateway {
     state: Arc<State>,
+    authority: Arc<Authority>,
     main: Door,
     tasks: TaskTracker,
     stopping: CancellationToken,
@@ -85,20 +96,34 @@ impl std::fmt::Debug for Gateway {
 }
 
 impl Gateway {
-    /// Opens the main door.
+    /// Opens the main door. Clients that are to be read through TLS trust an authority that ends with the run.
+    ///
+    /// # Errors
+    /// It cannot listen.
     pub async fn start(options: GatewayOptions) -> io::Result<Self> {
+        Self::start_with(options, Authority::default()).await
+    }
+
+    /// The same with this authority, for relays that were told before whom to trust.
+    ///
+    /// # Errors
+    /// It cannot listen.
+    pub async fn start_with(options: GatewayOptions, authority: Authority) -> io::Result<Self> {
+        let authority = Arc::new(authority);
         let state = Arc::new(State::new(options.started, options.platforms));
         let tasks = TaskTracker::new();
         let stopping = CancellationToken::new();
         let main =
-            Door::open(&state, &tasks, stopping.child_token(), false, options.listen).await?;
-        Ok(Self { state, main, tasks, stopping })
+            Door::open(&state, &tasks, stopping.child_token(), &authority, false, options.listen)
+                .await?;
+        Ok(Self { state, authority, main, tasks, stopping })
     }
 
     /// Opens one more door, for a relay of one case. Each platform has an address of its own there, so that it alone
     /// can refuse connections. It closes with its case.
     pub async fn open_door(&self) -> io::Result<Door> {
-        Door::open(&self.state, &self.tasks, self.stopping.child_token(), true, door::ANY).await
+        let closing = self.stopping.child_token();
+        Door::open(&self.state, &self.tasks, closing, &self.authority, true, door::ANY).await
     }
 
     /// The main door.
@@ -154,6 +179,17 @@ impl Gateway {
     /// Requests to hosts that nobody declared, and to the target of redirects; the first 50.
     pub fn undeclared(&self) -> Vec<Exchange> {
         self.strays(|strays| strays.undeclared.clone())
+    }
+
+    /// Requests in a protocol that the platform's simulator does not speak (gRPC). What they carried is unknown, so an
+    /// order that is missing at such a platform is not lost.
+    pub fn unreadable(&self) -> Vec<UnreadRequests> {
+        lock(&self.state.unread).requests.clone()
+    }
+
+    /// Tunnels and TLS connections from which nothing could be read, by host and reason; the first 100.
+    pub fn tunnels_unread(&self) -> Vec<UnreadTunnel> {
+        lock(&self.state.unread).tunnels.clone()
     }
 
     /// Connections that ended because a simulator panicked: a defect of the harness, so the run cannot be judged.

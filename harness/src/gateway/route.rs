@@ -1,5 +1,7 @@
 //! Which platform a request is for, and what that platform would have seen of it.
 
+use std::net::IpAddr;
+
 use crate::{exchange::Request, platforms::Platform};
 
 /// Path prefix of the host that redirects lead to. Whatever arrives there followed one.
@@ -19,23 +21,53 @@ pub(super) enum Route {
     Undeclared,
 }
 
+/// What a client means by a host name.
+pub(super) struct Asked<'a> {
+    /// It takes the gateway for its proxy, and so for none of the platforms themselves.
+    pub(super) by_proxy: bool,
+    /// Where the door is: `http://127.0.0.1:PORT`.
+    pub(super) origin: &'a str,
+}
+
+impl Asked<'_> {
+    /// True if a first path segment may name the platform. By a proxy only those go to the gateway's own paths that
+    /// use a base URL and send even that through the proxy.
+    fn may_prefix(&self, name: &str) -> bool {
+        let is_here = || {
+            let name = name.trim_matches(['[', ']']);
+            let here = self.origin.strip_prefix("http://").map(host_name).unwrap_or_default();
+            name.eq_ignore_ascii_case("localhost")
+                || name == here.trim_matches(['[', ']'])
+                || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+        };
+        !self.by_proxy || is_here()
+    }
+}
+
+/// The platform with this host name.
+pub(super) fn platform_of(
+    platforms: &[&'static dyn Platform],
+    name: &str,
+) -> Option<&'static dyn Platform> {
+    platforms.iter().copied().find(|p| p.hosts().iter().any(|h| h.eq_ignore_ascii_case(name)))
+}
+
 /// Finds the platform and rewrites host and path to what it would have seen.
 ///
 /// A platform's own host wins (proxy and DNS rungs); otherwise the first path segment names the platform (base-URL rung)
 /// and is taken off.
-pub(super) fn route(platforms: &[&'static dyn Platform], request: &mut Request) -> Route {
-    let name = host_name(&request.host);
-    let by_host =
-        platforms.iter().copied().find(|p| p.hosts().iter().any(|h| h.eq_ignore_ascii_case(name)));
-    if request.method == "CONNECT" {
-        // Tunnels are a later rung; nothing behind one can be read here.
-        return Route::Undeclared;
-    }
-    if let Some(platform) = by_host {
-        request.host = name.to_ascii_lowercase();
+pub(super) fn route(
+    platforms: &[&'static dyn Platform],
+    asked: &Asked<'_>,
+    request: &mut Request,
+) -> Route {
+    let name = host_name(&request.host).to_ascii_lowercase();
+    let may_prefix = asked.may_prefix(&name);
+    if let Some(platform) = platform_of(platforms, &name) {
+        request.host = name;
         return Route::Platform(platform);
     }
-    if let Some(rest) = request.path.strip_prefix(CANARY) {
+    if let Some(rest) = request.path.strip_prefix(CANARY).filter(|_| may_prefix) {
         let case = rest.split('/').next().and_then(|id| id.parse().ok());
         request.host = CANARY_HOST.into();
         return Route::Canary(case);
@@ -45,7 +77,7 @@ pub(super) fn route(platforms: &[&'static dyn Platform], request: &mut Request) 
         Some(at) => path.split_at(at),
         None => (path, ""),
     };
-    match platforms.iter().copied().find(|p| p.id() == id) {
+    match platforms.iter().copied().find(|p| may_prefix && p.id() == id) {
         None => Route::Undeclared,
         Some(platform) => {
             let rest = if rest.is_empty() { "/".to_owned() } else { rest.to_owned() };
@@ -57,7 +89,7 @@ pub(super) fn route(platforms: &[&'static dyn Platform], request: &mut Request) 
 }
 
 /// A `Host` value without its port.
-fn host_name(host: &str) -> &str {
+pub(super) fn host_name(host: &str) -> &str {
     match host.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
         _ => host,

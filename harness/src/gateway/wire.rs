@@ -2,38 +2,32 @@
 //!
 //! hyper owns the stream while it serves; [`Line`] is the other handle on it. To end a connection the task that drives
 //! hyper drops it; whether the peer then sees a reset or an ordinary end is decided when the stream is dropped.
+//!
+//! With HTTP/1 a line is the connection. With HTTP/2 each request has a line of its own, and what a fault does to it it
+//! does to that stream alone: the client sees `RST_STREAM` where it would have seen a reset or a connection cut off.
+//! Requests that share the connection by chance are not struck.
 
 use std::{
     io,
     pin::Pin,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     task::{Context, Poll},
 };
 
 use hyper_util::rt::TokioIo;
-use tokio::{
-    io::{AsyncRead, AsyncWrite},
-    net::TcpStream,
-};
-use tokio_util::sync::CancellationToken;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 use super::journal::{State, Ticket};
 use crate::exchange::Ending;
 
-/// What a byte stream has to offer to carry planned faults. TLS below CONNECT or SNI implements it over the same socket.
+/// What a byte stream has to offer to carry planned faults; TLS offers it over the same socket.
 pub(super) trait Transport: AsyncRead + AsyncWrite + Send + Unpin + 'static {
     /// Arranges that dropping the stream sends a reset instead of an ordinary end.
     fn reset_on_drop(&self);
-}
-
-impl Transport for TcpStream {
-    fn reset_on_drop(&self) {
-        // The socket may be dead already; then there is nothing left to reset.
-        self.set_zero_linger().unwrap_or_default();
-    }
 }
 
 /// What happens once everything written so far is with the kernel.
@@ -51,43 +45,39 @@ struct Current {
     if_cut_off: Ending,
 }
 
-/// The gateway's handle on one connection.
+/// The gateway's handle on one connection, or on one stream of an HTTP/2 connection.
 pub(super) struct Line {
     state: Arc<State>,
     current: Mutex<Option<Current>>,
-    on_flush: Mutex<Option<OnFlush>>,
+    /// What to do at a flush that comes after this many bytes were written.
+    on_flush: Mutex<Option<(OnFlush, u64)>>,
+    written: Arc<AtomicU64>,
     hang_up: CancellationToken,
     reset: AtomicBool,
 }
 
 impl Line {
-    pub(super) fn new(state: Arc<State>) -> Arc<Self> {
-        Arc::new(Self {
-            state,
-            current: Mutex::new(None),
-            on_flush: Mutex::new(None),
-            hang_up: CancellationToken::new(),
-            reset: AtomicBool::new(false),
-        })
-    }
-
     /// An exchange is in the journal and now waits for its answer.
     pub(super) fn begin(&self, ticket: Ticket, if_cut_off: Ending) {
         let before = lock(&self.current).replace(Current { ticket, if_cut_off });
         if let Some(before) = before {
-            // Cannot happen with HTTP/1: requests of a connection are served one by one.
+            // Cannot happen: requests of an HTTP/1 connection are served one by one, and a stream carries only one.
             self.state.finish(&before.ticket, &Ending::ClientLeft);
         }
     }
 
     /// The last byte of the answer was handed to hyper; it counts as answered when it is flushed.
     pub(super) fn answer_complete(&self) {
-        *lock(&self.on_flush) = Some(OnFlush::Answered);
+        self.at_flush(OnFlush::Answered);
     }
 
     /// What was handed to hyper so far is flushed, then the connection ends.
     pub(super) fn hang_up_after_flush(&self) {
-        *lock(&self.on_flush) = Some(OnFlush::HangUp);
+        self.at_flush(OnFlush::HangUp);
+    }
+
+    fn at_flush(&self, what: OnFlush) {
+        *lock(&self.on_flush) = Some((what, self.written.load(Ordering::Acquire)));
     }
 
     /// Ends the connection with a reset; the current exchange ends as [`Ending::Reset`].
@@ -109,16 +99,22 @@ impl Line {
         self.hang_up.cancelled().await;
     }
 
+    /// The same for who cannot borrow it.
+    pub(super) fn hung_up_owned(&self) -> WaitForCancellationFutureOwned {
+        self.hang_up.clone().cancelled_owned()
+    }
+
     /// The connection is gone: closes the exchange that was still open.
-    pub(super) fn settle(&self) {
+    fn settle(&self) {
         let current = lock(&self.current).take();
         if let Some(Current { ticket, if_cut_off }) = current {
             self.state.finish(&ticket, &if_cut_off);
         }
     }
 
-    fn flushed(&self) {
-        let due = lock(&self.on_flush).take();
+    fn flushed(&self, written: u64) {
+        // A flush of what another stream wrote before says nothing about this one.
+        let due = lock(&self.on_flush).take_if(|(_, after)| written > *after).map(|(due, _)| due);
         match due {
             Some(OnFlush::Answered) => {
                 let current = lock(&self.current).take();
@@ -137,21 +133,115 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// The lines of one connection: a single one with HTTP/1, one for each request with HTTP/2.
+pub(super) struct Lines {
+    state: Arc<State>,
+    all: Mutex<Vec<Arc<Line>>>,
+    /// Bytes that the connection took from hyper so far.
+    written: Arc<AtomicU64>,
+    /// A line is less than the connection.
+    multiplexed: bool,
+}
+
+impl Lines {
+    /// For HTTP/1, with its line.
+    pub(super) fn single(state: &Arc<State>) -> (Arc<Self>, Arc<Line>) {
+        let lines = Self::new(state, false);
+        let line = lines.add();
+        (Arc::new(lines), line)
+    }
+
+    /// For HTTP/2; a line is added for each request.
+    pub(super) fn many(state: &Arc<State>) -> Arc<Self> {
+        Arc::new(Self::new(state, true))
+    }
+
+    fn new(state: &Arc<State>, multiplexed: bool) -> Self {
+        Self {
+            state: Arc::clone(state),
+            all: Mutex::default(),
+            written: Arc::default(),
+            multiplexed,
+        }
+    }
+
+    /// One more line.
+    pub(super) fn add(&self) -> Arc<Line> {
+        let line = Arc::new(Line {
+            state: Arc::clone(&self.state),
+            current: Mutex::new(None),
+            on_flush: Mutex::new(None),
+            written: Arc::clone(&self.written),
+            hang_up: CancellationToken::new(),
+            reset: AtomicBool::new(false),
+        });
+        let mut all = lock(&self.all);
+        // Nobody else holds those whose request is done.
+        all.retain(|line| Arc::strong_count(line) > 1 || lock(&line.current).is_some());
+        all.push(Arc::clone(&line));
+        line
+    }
+
+    /// The connection is gone: closes the exchanges that were still open.
+    pub(super) fn settle(&self) {
+        let all = std::mem::take(&mut *lock(&self.all));
+        for line in all {
+            line.settle();
+        }
+    }
+
+    fn flushed(&self) {
+        let written = self.written.load(Ordering::Acquire);
+        for line in lock(&self.all).iter() {
+            line.flushed(written);
+        }
+    }
+
+    /// True if the whole connection is to be reset.
+    fn is_reset(&self) -> bool {
+        !self.multiplexed && lock(&self.all).iter().any(|l| l.reset.load(Ordering::Acquire))
+    }
+}
+
+/// Held as long as hyper has anything to do for a stream. An exchange that is not about to be answered ends with it.
+pub(super) struct StreamGuard(Arc<Line>);
+
+impl StreamGuard {
+    pub(super) fn new(line: &Arc<Line>) -> Self {
+        Self(Arc::clone(line))
+    }
+}
+
+impl Drop for StreamGuard {
+    fn drop(&mut self) {
+        let is_complete = matches!(*lock(&self.0.on_flush), Some((OnFlush::Answered, _)));
+        if !is_complete {
+            self.0.settle();
+        }
+    }
+}
+
 /// The stream as hyper sees it.
 pub(super) struct Wire<T: Transport> {
     io: TokioIo<T>,
-    line: Arc<Line>,
+    lines: Arc<Lines>,
 }
 
 impl<T: Transport> Wire<T> {
-    pub(super) fn new(stream: T, line: Arc<Line>) -> Self {
-        Self { io: TokioIo::new(stream), line }
+    pub(super) fn new(stream: T, lines: Arc<Lines>) -> Self {
+        Self { io: TokioIo::new(stream), lines }
+    }
+
+    fn count(&self, written: &Poll<io::Result<usize>>) {
+        if let Poll::Ready(Ok(bytes)) = written {
+            self.lines.written.fetch_add(*bytes as u64, Ordering::AcqRel);
+        }
     }
 }
 
 impl<T: Transport> Drop for Wire<T> {
     fn drop(&mut self) {
-        if self.line.reset.load(Ordering::Acquire) {
+        if self.lines.is_reset() {
             self.io.inner().reset_on_drop();
         }
     }
@@ -173,7 +263,9 @@ impl<T: Transport> hyper::rt::Write for Wire<T> {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write(cx, bytes)
+        let written = Pin::new(&mut self.io).poll_write(cx, bytes);
+        self.count(&written);
+        written
     }
 
     fn poll_write_vectored(
@@ -181,7 +273,9 @@ impl<T: Transport> hyper::rt::Write for Wire<T> {
         cx: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write_vectored(cx, slices)
+        let written = Pin::new(&mut self.io).poll_write_vectored(cx, slices);
+        self.count(&written);
+        written
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -192,7 +286,7 @@ impl<T: Transport> hyper::rt::Write for Wire<T> {
         let flushed = Pin::new(&mut self.io).poll_flush(cx);
         if matches!(flushed, Poll::Ready(Ok(()))) {
             // hyper flushes the stream only after it wrote all that it had buffered.
-            self.line.flushed();
+            self.lines.flushed();
         }
         flushed
     }

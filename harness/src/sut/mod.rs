@@ -4,6 +4,7 @@ pub mod capture;
 pub mod load;
 pub mod process;
 pub mod profile;
+pub mod runtimes;
 pub mod template;
 
 use std::time::Duration;

@@ -27,7 +27,8 @@ use tokio::{
 use super::{
     Http, Roots,
     capture::{Tail, follow},
-    profile::{Profile, Ready, Start},
+    profile::{Capture, Profile, Ready, Start},
+    runtimes::{self, Trust, TrustError},
     template::{TemplateError, Templates, shop_facts},
 };
 use crate::{gateway::Door, plan::Shop, platforms::PLATFORMS, scenario::Stop};
@@ -63,6 +64,9 @@ pub enum StartError {
         /// Why.
         source: std::io::Error,
     },
+    /// The files that say whom to trust cannot be made.
+    #[error(transparent)]
+    Trust(#[from] TrustError),
     /// The program cannot be run.
     #[error("cannot run `{program}`: {source}")]
     Spawn {
@@ -177,17 +181,24 @@ impl Relay {
         let http = http(profile, Roots::None)?;
         let port = free_port().ok_or(StartError::NoPort)?;
         let listen = format!("127.0.0.1:{port}");
+        let trust = trust(profile.capture, start, door, workdir.path())?;
         let context = json!({
             "harness": harness,
             "workdir": workdir.path(),
             "port": port,
             "listen": listen,
-            "gateway": gateway_facts(door),
+            "gateway": gateway_facts(door, trust.as_ref()),
             "shops": shops.iter().map(shop_facts).collect::<Vec<_>>(),
             "settings": settings,
             "secret": secret,
         });
-        let (command, env) = render(&templates, start, &context)?;
+        let (command, own) = render(&templates, start, &context)?;
+        let mut env = trust
+            .as_ref()
+            .map(|trust| runtimes::environment(profile.capture, door, trust))
+            .unwrap_or_default();
+        // What the profile says itself goes before what follows from its capture.
+        env.extend(own);
         write_files(&templates, start, &context, workdir.path())?;
         let child = Child {
             command,
@@ -495,12 +506,34 @@ fn write_files(
     Ok(())
 }
 
-fn gateway_facts(door: &Door) -> Value {
+/// Files of trust, if the profile has any use for them: nothing is made for a run by base URL alone.
+fn trust(
+    capture: Capture,
+    start: &Start,
+    door: &Door,
+    workdir: &Path,
+) -> Result<Option<Trust>, TrustError> {
+    let mut texts = start.command.iter().chain(start.env.values()).chain(start.files.values());
+    let wanted = capture != Capture::BaseUrl
+        || texts.any(|text| TRUST_FACTS.iter().any(|fact| text.contains(fact)));
+    wanted.then(|| Trust::write(&workdir.join(".harness"), door)).transpose()
+}
+
+/// Facts about the gateway that are files.
+const TRUST_FACTS: [&str; 2] = ["gateway.ca", "gateway.node_hook"];
+
+fn gateway_facts(door: &Door, trust: Option<&Trust>) -> Value {
     let mut facts: Map<String, Value> = PLATFORMS
         .iter()
         .map(|platform| (platform.id().to_owned(), door.base_url(platform.id()).into()))
         .collect();
     facts.insert("origin".into(), door.origin().into());
+    facts.insert("proxy".into(), door.origin().into());
+    facts.insert("address".into(), door.address().into());
+    if let Some(trust) = trust {
+        facts.insert("ca".into(), json!(trust.ca()));
+        facts.insert("node_hook".into(), json!(trust.node_hook()));
+    }
     Value::Object(facts)
 }
 

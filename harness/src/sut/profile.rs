@@ -13,6 +13,9 @@ use crate::scenario::{Capability, HealthState, LogState, OrderKind, OrderState, 
 pub struct Profile {
     /// Name in reports.
     pub name: String,
+    /// How its calls reach the platforms' simulators.
+    #[serde(default)]
+    pub capture: Capture,
     /// How it is started; absent: it must be given by `--relay URL`.
     #[serde(default)]
     pub start: Option<Start>,
@@ -31,6 +34,19 @@ pub struct Profile {
     /// How its own statements are read.
     #[serde(default)]
     pub read: Read,
+}
+
+/// How a relay's calls reach the platforms' simulators.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Capture {
+    /// It is told their base URLs: `{{ gateway.meta }}` and so on.
+    #[default]
+    BaseUrl,
+    /// It calls the platforms by their own names through a proxy: `HTTPS_PROXY` and its kin, see `sut/runtimes.rs`.
+    Proxy,
+    /// It calls the platforms by their own names, which lead to the harness: by the hook for Node, or by name resolution.
+    Hosts,
 }
 
 /// How the relay is started.

@@ -21,7 +21,7 @@ use rust_decimal::Decimal;
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::TcpStream,
 };
 
@@ -317,7 +317,7 @@ impl Seen {
 }
 
 /// One connection.
-pub(crate) struct Client(pub(crate) TcpStream);
+pub(crate) struct Client<S = TcpStream>(pub(crate) S);
 
 impl Client {
     pub(crate) async fn connect(url: &str) -> Self {
@@ -325,7 +325,9 @@ impl Client {
             url.strip_prefix("http://").unwrap_or(url).split('/').next().expect("an address");
         Self(TcpStream::connect(address).await.expect("a listening door"))
     }
+}
 
+impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
     pub(crate) async fn post(&mut self, path: &str, body: &str) -> io::Result<Seen> {
         self.raw(&format!(
             "POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {}\r\n\r\n{body}",

@@ -72,6 +72,57 @@ async fn it_gets_its_settings_and_nothing_of_our_environment() {
 }
 
 #[tokio::test]
+async fn capture_by_proxy_sets_the_variables_of_every_runtime_and_the_profiles_own_win() {
+    let script = "env >&2\necho listening on http://$1\nexec sleep 600";
+    let mut profile = profile(script, LINE);
+    profile.capture = Capture::Proxy;
+    let start = profile.start.as_mut().unwrap();
+    start.env.insert("NO_PROXY".into(), "db.internal".into());
+    start
+        .env
+        .insert("SEEN".into(), "{{ gateway.proxy }} {{ gateway.address }} {{ gateway.ca }}".into());
+    let relay = started(&profile, &[]).await.unwrap();
+    let words = relay.output().into_iter().find(|(name, _)| *name == "stderr").unwrap().1;
+    let value = |name: &str| {
+        let line = words.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
+        line.unwrap_or_else(|| panic!("{name} is missing in {words}")).to_owned()
+    };
+    assert_eq!(value("NO_PROXY"), "db.internal");
+    assert_eq!(value("no_proxy"), "127.0.0.1,localhost,::1");
+    let proxy = value("HTTPS_PROXY");
+    let address = proxy.strip_prefix("http://127.0.0.1:").unwrap();
+    assert_eq!(value("HARNESS_GATEWAY"), format!("127.0.0.1:{address}"));
+    let ca = value("SSL_CERT_FILE");
+    assert_eq!(value("SEEN"), format!("{proxy} 127.0.0.1:{address} {ca}"));
+    let pem = std::fs::read_to_string(&ca).unwrap();
+    assert!(pem.starts_with("-----BEGIN CERTIFICATE-----") && !pem.contains("KEY"), "{pem}");
+    let mode =
+        std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&ca).unwrap().permissions());
+    assert_eq!(mode & 0o777, 0o600);
+    assert!(
+        value("NODE_OPTIONS").contains("node.cjs") && value("PHP_INI_SCAN_DIR").starts_with(':')
+    );
+    relay.shut_down().await;
+    assert!(!Path::new(&ca).exists(), "it ends with the relay");
+}
+
+#[tokio::test]
+async fn a_relay_with_base_urls_costs_no_certificate_unless_it_asks_for_one() {
+    let script = "env >&2\nls -a >&2\necho listening on http://$1\nexec sleep 600";
+    let mut profile = profile(script, LINE);
+    for wants_it in [false, true] {
+        if wants_it {
+            let start = profile.start.as_mut().unwrap();
+            start.env.insert("TRUST".into(), "{{ gateway.ca }}".into());
+        }
+        let relay = started(&profile, &[]).await.unwrap();
+        let words = relay.output().into_iter().find(|(name, _)| *name == "stderr").unwrap().1;
+        assert_eq!(words.contains(".harness"), wants_it, "{words}");
+        assert!(!words.contains("PROXY") && !words.contains("NODE_OPTIONS"), "{words}");
+    }
+}
+
+#[tokio::test]
 async fn one_that_leaves_at_once_is_told_with_its_last_words() {
     let script = "echo no database >&2\nexit 7";
     let error = started(&profile(script, LINE), &[]).await.unwrap_err().to_string();

@@ -1,0 +1,213 @@
+//! One request: read, handed to the journal, answered as it says.
+
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+use http::{HeaderValue, Method, Response, StatusCode, Version, header};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+
+use super::{
+    body::{Pace, PacedBody},
+    faults::{Act, http_date},
+    journal::Directive,
+    route::{Asked, Route, route},
+    serve::Host,
+    tunnel::{self, Way},
+    unread::{WhyUnread, unread_protocol},
+    wire::Line,
+};
+use crate::exchange::{Ending, Request};
+
+/// Bytes of a request body that are read; a longer one is answered with 413.
+pub(super) const READ_LIMIT: usize = 8 * 1024 * 1024;
+
+/// Bytes beyond [`READ_LIMIT`] that are read and thrown away, so that the client gets to see the 413.
+const DRAIN_LIMIT: usize = 64 * 1024 * 1024;
+
+/// One request on its way.
+pub(super) struct Visit {
+    pub(super) host: Host,
+    pub(super) way: Arc<Way>,
+    pub(super) line: Arc<Line>,
+}
+
+impl Visit {
+    pub(super) async fn answer(self, request: hyper::Request<Incoming>) -> Response<PacedBody> {
+        self.way.used.store(true, Ordering::Release);
+        let (parts, body) = request.into_parts();
+        if parts.method == Method::CONNECT {
+            return self.no_tunnel(&parts);
+        }
+        let (mut request, asked) = self.head(&parts);
+        let bodyless = parts.method == Method::HEAD;
+        let route = route(self.host.state.platforms, &asked, &mut request);
+
+        let early = self.host.state.at_head(self.host.door.entrance(), route, &request);
+        let directive = match early {
+            Some(directive) => directive,
+            None => {
+                let mut arriving = Arriving { visit: &self, route, request: Some(request) };
+                match arriving.read(body).await {
+                    Some(request) => self.receive(route, request),
+                    // The client left; dropping `arriving` writes down what came.
+                    None => {
+                        drop(arriving);
+                        self.line.hang_up();
+                        return std::future::pending().await;
+                    }
+                }
+            }
+        };
+        self.act(directive, bodyless).await
+    }
+
+    /// The head of a request in owned, bounded strings, and whom it is for.
+    fn head(&self, parts: &http::request::Parts) -> (Request, Asked<'_>) {
+        let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+        let named = parts.uri.authority().map(ToString::to_string);
+        // With HTTP/2 every request names its host like this; with HTTP/1 only those to a proxy do.
+        let to_a_proxy = named.is_some() && parts.version < Version::HTTP_2;
+        let by_header = || parts.headers.get(header::HOST).map(text);
+        let host = self.way.host.clone().or(named).or_else(by_header).unwrap_or_default();
+        let request = Request {
+            method: parts.method.to_string(),
+            host,
+            path: parts.uri.path().to_owned(),
+            query: parts.uri.query().unwrap_or_default().to_owned(),
+            headers: parts.headers.iter().map(|(n, v)| (n.as_str().to_owned(), text(v))).collect(),
+            body: String::new(),
+            body_bytes: 0,
+            incomplete: false,
+        };
+        let origin = self.host.door.entrance().origin;
+        (request, Asked { by_proxy: self.way.tunnelled || to_a_proxy, origin })
+    }
+
+    fn receive(&self, route: Route, request: Request) -> Directive {
+        let (state, entrance) = (&self.host.state, self.host.door.entrance());
+        match (route, unread_protocol(&request)) {
+            (Route::Platform(platform), Some(protocol)) => {
+                state.unreadable(entrance, platform, protocol, request)
+            }
+            _ => state.receive(entrance, route, request),
+        }
+    }
+
+    /// Tunnels have connections of their own: one within another could not be told from it by its faults.
+    fn no_tunnel(&self, parts: &http::request::Parts) -> Response<PacedBody> {
+        let target = parts.uri.host().unwrap_or_default();
+        tunnel::note(&self.host, target, WhyUnread::Nested, "");
+        let text = "open a connection of its own for each tunnel\n".to_owned();
+        let mut answer = Response::new(PacedBody::new(text, Pace::Whole, Arc::clone(&self.line)));
+        *answer.status_mut() = StatusCode::BAD_REQUEST;
+        answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        answer
+    }
+
+    async fn act(self, directive: Directive, bodyless: bool) -> Response<PacedBody> {
+        let Directive { reply, act, ticket, now, held_by } = directive;
+        let seq = ticket.seq;
+        self.line.begin(ticket, act.if_cut_off());
+        let pace = match act {
+            Act::Reset => {
+                self.line.reset();
+                return std::future::pending().await;
+            }
+            Act::Hold => {
+                if let Some((case, fault)) = held_by {
+                    self.host.state.hold(&case, fault, seq, &self.line);
+                }
+                return std::future::pending().await;
+            }
+            Act::Answer { after, pace } => {
+                if after > Duration::ZERO {
+                    tokio::time::sleep(after).await;
+                }
+                pace
+            }
+        };
+        let status =
+            StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let bodyless =
+            bodyless || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+        let text = if bodyless { String::new() } else { reply.body };
+        let mut response = Response::new(PacedBody::new(text, pace, Arc::clone(&self.line)));
+        *response.status_mut() = status;
+        for (name, value) in &reply.headers {
+            let name = header::HeaderName::try_from(name.as_str());
+            if let (Ok(name), Ok(value)) = (name, HeaderValue::try_from(value.as_str())) {
+                // How the body is framed is for the connection to say.
+                if name != header::CONTENT_LENGTH && name != header::TRANSFER_ENCODING {
+                    response.headers_mut().append(name, value);
+                }
+            }
+        }
+        if let Some(date) = http_date(now).and_then(|d| HeaderValue::try_from(d).ok()) {
+            response.headers_mut().entry(header::DATE).or_insert(date);
+        }
+        if status == StatusCode::PAYLOAD_TOO_LARGE {
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        if pace == Pace::Cut {
+            tracing::debug!(seq, "an answer is cut as planned");
+        }
+        response
+    }
+}
+
+/// A request whose body is being read. Dropped before the end, it goes into the journal as far as it came.
+struct Arriving<'a> {
+    visit: &'a Visit,
+    route: Route,
+    request: Option<Request>,
+}
+
+impl Arriving<'_> {
+    /// Reads the body; `None` if the client went away before its end.
+    async fn read(&mut self, mut body: Incoming) -> Option<Request> {
+        let mut bytes: Vec<u8> = Vec::new();
+        let mut total = 0_usize;
+        while let Some(frame) = body.frame().await {
+            let Ok(frame) = frame else {
+                self.note(&bytes, total);
+                return None;
+            };
+            let Some(data) = frame.data_ref() else { continue };
+            total = total.saturating_add(data.len());
+            let room = READ_LIMIT.saturating_sub(bytes.len());
+            bytes.extend_from_slice(data.get(..room.min(data.len())).unwrap_or_default());
+            // Kept up to date, so that a connection dropped while waiting has it.
+            if let Some(request) = &mut self.request {
+                request.body_bytes = total;
+            }
+            if total > READ_LIMIT + DRAIN_LIMIT {
+                break;
+            }
+        }
+        self.note(&bytes, total);
+        let mut request = self.request.take()?;
+        request.incomplete = total > READ_LIMIT;
+        Some(request)
+    }
+
+    fn note(&mut self, bytes: &[u8], total: usize) {
+        if let Some(request) = &mut self.request {
+            request.body = String::from_utf8_lossy(bytes).into_owned();
+            request.body_bytes = total;
+        }
+    }
+}
+
+impl Drop for Arriving<'_> {
+    fn drop(&mut self) {
+        if let Some(mut request) = self.request.take() {
+            request.incomplete = true;
+            let visit = self.visit;
+            let directive = visit.receive(self.route, request);
+            visit.host.state.finish(&directive.ticket, &Ending::ClientLeft);
+        }
+    }
+}
