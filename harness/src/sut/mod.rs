@@ -4,6 +4,7 @@ pub mod capture;
 pub mod load;
 pub mod process;
 pub mod profile;
+pub mod secret;
 pub mod template;
 
 use std::time::Duration;
