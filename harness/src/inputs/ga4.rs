@@ -250,7 +250,7 @@ fn measurement_id(shop: &Shop) -> String {
 
 /// Parameters of the event, against those of the page.
 fn is_of_event(name: &str) -> bool {
-    matches!(name, "en" | "cu" | "_et" | "_s")
+    matches!(name, "en" | "cu" | "_et")
         || ["ep.", "epn.", "pr"].iter().any(|prefix| name.starts_with(prefix))
 }
 

