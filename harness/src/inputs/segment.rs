@@ -1,8 +1,8 @@
 //! Segment's HTTP API: a track call with the source's write key.
 //!
 //! Sources: [HTTP API](https://segment.com/docs/connections/sources/catalog/libraries/server/http-api/),
-//! [consent](https://segment.com/docs/privacy/consent-management/consent-in-segment-connections/). The call itself is
-//! [`track`](super::track).
+//! [consent](https://segment.com/docs/privacy/consent-management/consent-in-segment-connections/). The call itself is in
+//! `track.rs`.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Map, Value, json};
