@@ -39,7 +39,7 @@ pub trait Format: Sync + std::fmt::Debug {
         false
     }
 
-    /// Whether the moment of signing is signed along, so that an old signature can be told.
+    /// Whether the moment of signing is signed along, so that an old signature can be told from a new one.
     fn signs_time(&self) -> bool {
         false
     }

@@ -40,9 +40,9 @@ impl Format for WooCommerce {
         about.state != OrderState::PartiallyPaid && about.kind != OrderKind::Pos && !about.test
     }
 
-    /// One header with one digest; a changed secret holds from the next delivery on.
+    /// One header with one digest. The old secret signs until the shop is told the new one, which the relay knows first.
     fn can_sign(&self, signature: Signature) -> bool {
-        !matches!(signature, Signature::Second | Signature::Previous)
+        signature != Signature::Second
     }
 
     /// The order key is made with the order: no landing can name it, so it is no checkout token.
