@@ -512,6 +512,7 @@ fn shop() -> Shop {
         previous_secret: "shop-secret-0000".into(),
         webhook_secret: "whsec_0001".into(),
         previous_webhook_secret: "whsec_0000".into(),
+        write_key: "wk_0000".into(),
         accounts: [("meta", account)].into_iter().collect(),
     }
 }

@@ -36,6 +36,7 @@ impl Check for NoContactInLogs {
                 &shop.secret,
                 &shop.previous_secret,
                 &shop.webhook_secret,
+                &shop.write_key,
                 &shop.previous_webhook_secret,
             ];
             needles.extend(secrets.iter().filter_map(|s| Needle::new("a webhook secret", s)));

@@ -16,7 +16,7 @@ use super::{
 use crate::{
     exchange::OrderRef,
     history::Did,
-    inputs::{Delivery, Format, OrderView, Prepared, Redaction, RefundFacts, Subject},
+    inputs::{About, Delivery, Format, OrderView, Prepared, Redaction, RefundFacts, Subject},
     plan::{Order, Shop},
     platforms::{self, BrowserCopy},
     scenario::{
@@ -405,6 +405,15 @@ impl<'a> Driver<'a> {
     ) -> Result<(), Fault> {
         let known = self.order_at(placed)?.clone();
         let first = self.first(placed, topic, manner.redelivery)?;
+        let shown = match known.first.first() {
+            Some((_, created)) if manner.stale => created.state,
+            _ => first.state,
+        };
+        let about = About { state: shown, kind: known.order.kind, test: known.order.test };
+        if manner.raw.is_none() && !known.format.tells(topic, about) {
+            // This sender has no message for it: nothing goes out, as in life.
+            return Ok(());
+        }
         let mut ready = Vec::new();
         for copy in 0..times {
             let fresh = !manner.redelivery && copy > 0;
@@ -531,8 +540,10 @@ impl<'a> Driver<'a> {
             body: None,
         };
         let mut outgoing = self.render(&field, &template, self.facts(shop), ANSWER_LIMIT)?;
+        let path = prepared.path(&outgoing.path);
         let further = std::mem::replace(&mut outgoing.headers, prepared.headers);
         outgoing.headers.extend(further);
+        outgoing.path = path;
         outgoing.body = Some(prepared.body);
         outgoing.lower_case = manner.lower_case;
         Ok(outgoing)
@@ -561,7 +572,8 @@ impl<'a> Driver<'a> {
             }
             _ => None,
         };
-        let refunded = known.refunds.iter().take(first.refunds).map(|refund| refund.amount).sum();
+        let refunds: Vec<_> = known.refunds.iter().take(first.refunds).cloned().collect();
+        let refunded = refunds.iter().map(|refund| refund.amount).sum();
         let created = known.first.first().map_or(first, |(_, first)| first);
         let at = if stale { created } else { first };
         Ok(OrderView {
@@ -573,12 +585,14 @@ impl<'a> Driver<'a> {
             state: at.state,
             total: at.total,
             refunded: if stale { Decimal::ZERO } else { refunded },
+            refunds: if stale { Vec::new() } else { refunds },
             joins: known.joins.clone(),
             landing_url: known.landing_url.clone(),
             referrer: known.referrer.clone(),
             visitor_attribute: attributes.visitor.clone(),
             consent_attribute,
             consent: known.consent,
+            categories: attributes.categories.clone(),
             ip: Some(known.ip.clone()),
             user_agent: Some(known.user_agent.clone()),
         })

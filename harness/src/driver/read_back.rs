@@ -198,6 +198,7 @@ impl Driver<'_> {
         for shop in self.stage.shops {
             add(&shop.secret);
             add(&shop.webhook_secret);
+            add(&shop.write_key);
             for account in shop.accounts.values() {
                 account.secret.iter().for_each(|field| add(account.field(field)));
             }

@@ -15,6 +15,8 @@ use crate::{
     sut::profile,
 };
 
+mod senders;
+
 /// A case on its way.
 struct Play {
     server: MockServer,

@@ -11,6 +11,7 @@ use crate::{
     exchange::OrderRef,
     plan::{Contact, Order, Person, Shop},
     scenario::{Decision, Decisions, JoinKey, Layout, OrderKind, OrderState, Signature, Topic},
+    sut::profile::Categories,
 };
 
 /// Everything that a delivery borrows from.
@@ -32,7 +33,13 @@ pub(crate) fn shop(index: usize, id: &str) -> Shop {
         domain: format!("{id}.myshopify.com"),
         secret: format!("shpss_{id}"),
         previous_secret: format!("shpss_{id}_old"),
-        webhook_secret: "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYX".into(),
+        write_key: format!("wk_{id}"),
+        // 24 bytes: 0x00 to 0x17, the first one by shop.
+        webhook_secret: if index == 0 {
+            "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYX".into()
+        } else {
+            "whsec_BAECAwQFBgcICQoLDA0ODxAREhMUFRYX".into()
+        },
         previous_webhook_secret: "whsec_AQECAwQFBgcICQoLDA0ODxAREhMUFRYX".into(),
         accounts: BTreeMap::new(),
     }
@@ -88,8 +95,13 @@ pub(crate) fn order(id: OrderRef, by: &Person, numeric_id: u64) -> Order {
         test: false,
         contact: by.contact.clone(),
         product_id: 8_100_000_000_001,
-        canaries: BTreeMap::from([("note", "CANARYnote".to_owned())]),
+        canaries: ["note", "attribute"].map(|kind| (kind, format!("CANARY{kind}"))).into(),
     }
+}
+
+/// The value of the header with this very name.
+pub(crate) fn header<'a>(headers: &'a [(String, String)], name: &str) -> Option<&'a str> {
+    headers.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
 }
 
 impl Sample {
@@ -120,6 +132,7 @@ impl Sample {
             state: self.order.state,
             total: self.order.total,
             refunded: Decimal::ZERO,
+            refunds: Vec::new(),
             joins: self.joins.clone(),
             landing_url: Some(self.landing.clone()),
             referrer: None,
@@ -130,6 +143,7 @@ impl Sample {
                 ads: Decision::Granted,
                 ..Decisions::default()
             }),
+            categories: Categories::default(),
             ip: Some(self.person.ip.clone()),
             user_agent: Some(self.person.user_agent.clone()),
         }
@@ -138,7 +152,17 @@ impl Sample {
     pub(crate) fn refund(&self, amount: &str) -> Subject<'_> {
         let facts =
             RefundFacts { id: 929_361_464, amount: amount.parse().unwrap(), at: Self::at() };
-        Subject::Refund(self.view(), facts)
+        let view = OrderView {
+            state: if facts.amount < self.order.total {
+                OrderState::PartiallyRefunded
+            } else {
+                OrderState::Refunded
+            },
+            refunded: facts.amount,
+            refunds: vec![facts.clone()],
+            ..self.view()
+        };
+        Subject::Refund(view, facts)
     }
 
     pub(crate) fn delivery(&self, topic: Topic) -> Delivery<'_> {

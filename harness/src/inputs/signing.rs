@@ -1,4 +1,5 @@
-//! Signatures, right and wrong in every way that a scenario asks for. HMAC-SHA256 in base64, as all our formats use.
+//! Signatures, right and wrong in every way that a scenario asks for: HMAC-SHA256 in base64 or hex, and keys that are
+//! sent along.
 
 use base64::{
     Engine as _,
@@ -13,6 +14,9 @@ use crate::{plan::Shop, scenario::Signature};
 /// A secret that no relay was ever given.
 const FOREIGN: &str = "whsec_bm9ib2R5LWNvbmZpZ3VyZWQtdGhpcy1zZWNyZXQtZXZlcg==";
 
+/// A key that no relay was ever given.
+const FOREIGN_KEY: &str = "wk_00000000000000000000000000000000";
+
 /// HMAC-SHA256.
 pub fn hmac_sha256(key: &[u8], message: &[u8]) -> Vec<u8> {
     match Hmac::<Sha256>::new_from_slice(key) {
@@ -25,7 +29,30 @@ pub fn hmac_sha256(key: &[u8], message: &[u8]) -> Vec<u8> {
     }
 }
 
-/// The digest as the header carries it, before any prefix; `None`: no header at all.
+/// How a digest is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Encoding {
+    Base64,
+    Hex,
+}
+
+impl Encoding {
+    fn write(self, digest: &[u8]) -> String {
+        match self {
+            Self::Base64 => STANDARD.encode(digest),
+            Self::Hex => hex::encode(digest),
+        }
+    }
+
+    const fn other(self) -> Self {
+        match self {
+            Self::Base64 => Self::Hex,
+            Self::Hex => Self::Base64,
+        }
+    }
+}
+
+/// The digest in base64 as the header carries it, before any prefix; `None`: no header at all.
 ///
 /// `signed` makes the signed text of a body (formats that sign more than the body).
 pub fn digest(
@@ -35,29 +62,74 @@ pub fn digest(
     other_layout: &[u8],
     signed: impl Fn(&[u8]) -> Vec<u8>,
 ) -> Result<Option<String>, InputFault> {
+    written(Encoding::Base64, kind, delivery, [body, other_layout], signed)
+}
+
+/// The same in hex, lower case.
+pub fn hex_digest(
+    kind: SecretKind,
+    delivery: &Delivery<'_>,
+    body: &[u8],
+    other_layout: &[u8],
+    signed: impl Fn(&[u8]) -> Vec<u8>,
+) -> Result<Option<String>, InputFault> {
+    written(Encoding::Hex, kind, delivery, [body, other_layout], signed)
+}
+
+fn written(
+    encoding: Encoding,
+    kind: SecretKind,
+    delivery: &Delivery<'_>,
+    [body, other_layout]: [&[u8]; 2],
+    signed: impl Fn(&[u8]) -> Vec<u8>,
+) -> Result<Option<String>, InputFault> {
     let current = secret(kind, delivery.signer, false);
     let mac = |secret: &str, body: &[u8]| -> Result<Vec<u8>, InputFault> {
         Ok(hmac_sha256(&key(kind, secret)?, &signed(body)))
     };
     let right = || mac(current, body);
+    let encode = |digest: Vec<u8>| encoding.write(&digest);
     Ok(Some(match delivery.signature {
-        Signature::Right | Signature::Second => STANDARD.encode(right()?),
-        Signature::Previous => STANDARD.encode(mac(secret(kind, delivery.signer, true), body)?),
+        Signature::Right | Signature::Second => encode(right()?),
+        Signature::Previous => encode(mac(secret(kind, delivery.signer, true), body)?),
         Signature::Missing => return Ok(None),
         Signature::Empty => String::new(),
-        Signature::WrongEncoding => hex::encode(right()?),
+        Signature::WrongEncoding => encoding.other().write(&right()?),
         Signature::UrlSafe => URL_SAFE_NO_PAD.encode(right()?),
-        Signature::Flipped => STANDARD.encode(flipped(right()?)),
-        Signature::Foreign => STANDARD.encode(mac(FOREIGN, body)?),
+        Signature::Flipped => encode(flipped(right()?)),
+        Signature::Foreign => encode(mac(FOREIGN, body)?),
         Signature::OtherShop => {
             let other = delivery.other_shop.ok_or_else(|| {
                 InputFault::new("signing with the other shop's secret needs a second shop")
             })?;
-            STANDARD.encode(mac(secret(kind, other, false), body)?)
+            encode(mac(secret(kind, other, false), body)?)
         }
-        Signature::OfOtherLayout => STANDARD.encode(mac(current, other_layout)?),
-        Signature::OfTrailingNewline => STANDARD.encode(mac(current, &[body, b"\n"].concat())?),
+        Signature::OfOtherLayout => encode(mac(current, other_layout)?),
+        Signature::OfTrailingNewline => encode(mac(current, &[body, b"\n"].concat())?),
     }))
+}
+
+/// The key that is sent along where nothing is signed; `None`: none at all.
+///
+/// # Errors
+/// The signature is one that only signed formats have.
+pub fn write_key(delivery: &Delivery<'_>) -> Result<Option<String>, InputFault> {
+    match delivery.signature {
+        Signature::Right => Ok(Some(delivery.signer.write_key.clone())),
+        Signature::Missing => Ok(None),
+        Signature::Empty => Ok(Some(String::new())),
+        Signature::Foreign => Ok(Some(FOREIGN_KEY.to_owned())),
+        other => Err(InputFault::new(format!("a key that signs nothing cannot be {other:?}"))),
+    }
+}
+
+/// Kinds of wrong keys: none, an empty one, one that nobody configured. Another shop's key is no wrong one: the key
+/// alone says whose the event is.
+pub const fn is_key_signature(signature: Signature) -> bool {
+    matches!(
+        signature,
+        Signature::Right | Signature::Missing | Signature::Empty | Signature::Foreign
+    )
 }
 
 /// One bit changed, in the middle.
@@ -95,14 +167,19 @@ fn secret(kind: SecretKind, shop: &Shop, previous: bool) -> &str {
     match (kind, previous) {
         (SecretKind::Plain, false) => &shop.secret,
         (SecretKind::Plain, true) => &shop.previous_secret,
-        (SecretKind::Whsec, false) => &shop.webhook_secret,
-        (SecretKind::Whsec, true) => &shop.previous_webhook_secret,
+        (SecretKind::Whsec | SecretKind::WhsecText, false) => &shop.webhook_secret,
+        (SecretKind::Whsec | SecretKind::WhsecText, true) => &shop.previous_webhook_secret,
+        // Keys are not rotated by signing with the old one.
+        (SecretKind::WriteKey, _) => &shop.write_key,
+        (SecretKind::None, _) => "",
     }
 }
 
 fn key(kind: SecretKind, secret: &str) -> Result<Vec<u8>, InputFault> {
     match kind {
-        SecretKind::Plain => Ok(secret.as_bytes().to_vec()),
+        SecretKind::Plain | SecretKind::WhsecText | SecretKind::WriteKey | SecretKind::None => {
+            Ok(secret.as_bytes().to_vec())
+        }
         SecretKind::Whsec => secret
             .strip_prefix("whsec_")
             .and_then(|encoded| STANDARD.decode(encoded).ok())

@@ -7,7 +7,8 @@ use serde_json::{Map, Value, json};
 use time::{OffsetDateTime, UtcOffset, format_description::well_known::Rfc3339};
 
 use super::{
-    Delivery, Format, InputFault, OrderView, RefundFacts, SecretKind, Subject, money, signing,
+    About, Carried, Delivery, Format, InputFault, OrderView, RefundFacts, SecretKind, Subject,
+    money, signing,
 };
 use crate::scenario::{Decision, Decisions, JoinKey, OrderKind, OrderState, Signature, Topic};
 
@@ -22,6 +23,23 @@ impl Format for StandardWebhooks {
 
     fn secret_kind(&self) -> SecretKind {
         SecretKind::Whsec
+    }
+
+    fn tells(&self, _topic: Topic, _about: About) -> bool {
+        true
+    }
+
+    /// All: the header holds a list.
+    fn can_sign(&self, _signature: Signature) -> bool {
+        true
+    }
+
+    fn carries(&self, fact: Carried) -> bool {
+        !matches!(fact, Carried::Attributes | Carried::Presentment | Carried::Canaries)
+    }
+
+    fn signs_time(&self) -> bool {
+        true
     }
 
     fn body(&self, delivery: &Delivery<'_>) -> Result<Value, InputFault> {

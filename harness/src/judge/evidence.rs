@@ -58,6 +58,7 @@ fn secrets(shops: &[Shop]) -> Vec<&str> {
                 &shop.secret,
                 &shop.previous_secret,
                 &shop.webhook_secret,
+                &shop.write_key,
                 &shop.previous_webhook_secret,
             ]
             .map(String::as_str),

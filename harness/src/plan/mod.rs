@@ -265,6 +265,8 @@ pub struct Shop {
     pub secret: String,
     /// Webhook secret that is being rotated out.
     pub previous_secret: String,
+    /// Key that event pipelines send along instead of signing.
+    pub write_key: String,
     /// Standard Webhooks secret (`whsec_...`), current.
     pub webhook_secret: String,
     /// The same, being rotated out.

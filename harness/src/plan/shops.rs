@@ -42,6 +42,7 @@ fn shop(seed: u64, index: usize) -> Shop {
         domain: format!("s{index:04}-{}.example.com", source.hex("domain", 6)),
         secret: format!("shpss_{}", source.hex("secret", 32)),
         previous_secret: format!("shpss_{}", source.hex("previous", 32)),
+        write_key: format!("wk_{}", source.hex("write key", 32)),
         webhook_secret: whsec("standard"),
         previous_webhook_secret: whsec("previous standard"),
         accounts: PLATFORMS
@@ -55,9 +56,14 @@ fn shop(seed: u64, index: usize) -> Shop {
 fn configured(mut shop: Shop, own: &profile::FixedShop) -> Shop {
     shop.id.clone_from(&own.id);
     shop.domain.clone_from(&own.domain);
-    shop.secret.clone_from(&own.secret);
-    if let Some(secret) = &own.webhook_secret {
-        shop.webhook_secret.clone_from(secret);
+    for (slot, secret) in [
+        (&mut shop.secret, &own.secret),
+        (&mut shop.webhook_secret, &own.webhook_secret),
+        (&mut shop.write_key, &own.write_key),
+    ] {
+        if let Some(secret) = secret {
+            secret.text().clone_into(slot);
+        }
     }
     for (platform, account) in &mut shop.accounts {
         let Some(settings) = own.accounts.get(*platform) else { continue };
@@ -96,14 +102,16 @@ mod tests {
         let own = profile::FixedShop {
             id: "main".into(),
             domain: "main.example.com".into(),
-            secret: "s".into(),
+            secret: Some(profile::Secret::Text("s".into())),
             webhook_secret: None,
+            write_key: Some(profile::Secret::Text("k".into())),
             accounts: BTreeMap::new(),
         };
         profile.shops = profile::Shops::Fixed(vec![own]);
         let shops = shops(1, 0, 5, &profile);
         let [shop] = shops.as_slice() else { panic!("{shops:?}") };
         assert_eq!((shop.id.as_str(), shop.secret.as_str()), ("main", "s"));
+        assert!(shop.write_key == "k" && shop.webhook_secret.starts_with("whsec_"));
         let fields =
             BTreeMap::from([("pixel_id", "1".to_owned()), ("access_token", "t".to_owned())]);
         let mut account = Account { key: "1".into(), fields, secret: &["access_token"] };

@@ -13,9 +13,9 @@ use super::{
     template::Templates,
 };
 use crate::{
-    inputs,
+    inputs::{self, Carried, Format, SecretKind},
     platforms::PLATFORMS,
-    scenario::{Capability, LogState},
+    scenario::{Capability, JoinKey, LogState},
 };
 
 /// Longest profile that is read.
@@ -97,23 +97,42 @@ fn list(problems: &[Problem]) -> String {
     format!("does not hold together:\n{}", lines.join("\n"))
 }
 
-/// Reads, checks and returns a profile.
+/// Reads, checks and returns a profile. Secrets that it names by variable come from the environment.
 pub fn load(path: &Path) -> Result<Profile, ProfileError> {
+    load_with(path, from_environment)
+}
+
+fn from_environment(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+fn load_with(
+    path: &Path,
+    lookup: impl Fn(&str) -> Option<String>,
+) -> Result<Profile, ProfileError> {
     let fail = |kind| ProfileError { path: path.to_owned(), kind };
     let size = std::fs::metadata(path).map_err(|error| fail(error.into()))?.len();
     if size > LIMIT {
         return Err(fail(ProfileErrorKind::TooLong));
     }
     let text = std::fs::read_to_string(path).map_err(|error| fail(error.into()))?;
-    parse(&text).map_err(fail)
+    parse_with(&text, lookup).map_err(fail)
 }
 
 /// The same from text.
 pub fn parse(text: &str) -> Result<Profile, ProfileErrorKind> {
+    parse_with(text, from_environment)
+}
+
+fn parse_with(
+    text: &str,
+    lookup: impl Fn(&str) -> Option<String>,
+) -> Result<Profile, ProfileErrorKind> {
     let options = serde_saphyr::options! { with_snippet: false };
-    let profile: Profile = serde_saphyr::from_str_with_options(text, options)
+    let mut profile: Profile = serde_saphyr::from_str_with_options(text, options)
         .map_err(|error| ProfileErrorKind::Shape(place(text, &error)))?;
-    let problems = check(&profile);
+    let mut problems = secrets(&mut profile, lookup);
+    problems.extend(check(&profile));
     if problems.is_empty() { Ok(profile) } else { Err(ProfileErrorKind::Rules(problems)) }
 }
 
@@ -187,6 +206,45 @@ fn check(profile: &Profile) -> Vec<Problem> {
     problems.0
 }
 
+/// The known ones among the profile's formats.
+fn formats_of(profile: &Profile) -> impl Iterator<Item = &'static dyn Format> {
+    profile.send.formats.iter().filter_map(|id| inputs::by_id(id))
+}
+
+/// Secrets from the environment, and those that the formats need.
+fn secrets(profile: &mut Profile, lookup: impl Fn(&str) -> Option<String>) -> Vec<Problem> {
+    let mut problems = Problems(Vec::new());
+    let formats: Vec<_> = formats_of(profile).collect();
+    let Shops::Fixed(shops) = &mut profile.shops else { return problems.0 };
+    for shop in shops {
+        let id = shop.id.clone();
+        for (name, secret, kinds) in [
+            ("secret", &mut shop.secret, &[SecretKind::Plain][..]),
+            (
+                "webhook_secret",
+                &mut shop.webhook_secret,
+                &[SecretKind::Whsec, SecretKind::WhsecText][..],
+            ),
+            ("write_key", &mut shop.write_key, &[SecretKind::WriteKey][..]),
+        ] {
+            let needs = formats.iter().find(|format| kinds.contains(&format.secret_kind()));
+            match (secret, needs) {
+                (Some(secret), _) => {
+                    if let Err(why) = secret.resolve(&lookup) {
+                        problems.add("shops.fixed", format!("{name} of `{id}`: {why}"));
+                    }
+                }
+                (None, Some(format)) => problems.add(
+                    "shops.fixed",
+                    format!("`{id}` has no {name}, which {} is signed or sent with", format.id()),
+                ),
+                (None, None) => {}
+            }
+        }
+    }
+    problems.0
+}
+
 struct Problems(Vec<Problem>);
 
 impl Problems {
@@ -230,6 +288,25 @@ fn names(profile: &Profile, problems: &mut Problems) {
     if matches!(profile.shops, Shops::Single) && profile.start.is_none() {
         problems
             .add("shops", "`single` needs `start`; a relay at a URL has its shop already: `fixed`");
+    }
+    for key in &profile.send.joins {
+        // What no order can carry would be expected of the relay all the same.
+        let carried = |fact| formats_of(profile).any(|format| format.carries(fact));
+        let told = match key {
+            JoinKey::Attribute => {
+                let named = profile.send.attributes.visitor.is_some();
+                carried(Carried::VisitorId) || named && carried(Carried::Attributes)
+            }
+            JoinKey::Cart => carried(Carried::Cart),
+            JoinKey::Checkout => carried(Carried::Checkout),
+            JoinKey::LandingSite => carried(Carried::LandingUrl),
+        };
+        if !told {
+            let formats = profile.send.formats.join(", ");
+            let key = serde_json::to_value(key).unwrap_or_default();
+            let key = key.as_str().unwrap_or_default();
+            problems.add("send.joins", format!("`{key}` has no place in {formats}"));
+        }
     }
     if let Shops::Fixed(shops) = &profile.shops {
         let (mut ids, mut domains) = (BTreeSet::new(), BTreeSet::new());
@@ -350,7 +427,7 @@ fn capabilities(profile: &Profile, problems: &mut Problems) {
             Capability::Credentials => (send.credentials.is_some(), "send.credentials"),
             Capability::Health => (read.health.is_some(), "read.health"),
             Capability::Erasure => (
-                send.erase.is_some() || send.webhooks.contains_key("shopify"),
+                send.erase.is_some() || formats_of(profile).any(Format::redacts),
                 "send.erase, or the shopify format with its erasure webhook",
             ),
             Capability::Export => (read.export.is_some(), "read.export"),
@@ -363,8 +440,11 @@ fn capabilities(profile: &Profile, problems: &mut Problems) {
             },
             Capability::Clicks => (send.click.is_some(), "send.click"),
             Capability::Consent => (
-                send.consent.is_some() || send.click.is_some() || send.attributes.consent.is_some(),
-                "send.consent, send.click or send.attributes.consent",
+                send.consent.is_some()
+                    || send.click.is_some()
+                    || send.attributes.consent.is_some()
+                    || formats_of(profile).any(|format| format.carries(Carried::Consent)),
+                "send.consent, send.click, send.attributes.consent, or a format that carries consent",
             ),
             Capability::Refunds => (true, ""),
         };
@@ -395,14 +475,37 @@ send:
     #[test]
     fn the_shipped_profiles_load() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("profiles");
-        let mut seen = 0;
+        let mut seen = BTreeSet::new();
         for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
-            let profile = load(&path).unwrap_or_else(|error| panic!("{error}"));
+            // Whatever they name by variable is there.
+            let profile = load_with(&path, |name| Some(format!("{name}_value")))
+                .unwrap_or_else(|error| panic!("{error}"));
             assert!(!profile.name.is_empty());
-            seen += 1;
+            seen.extend(profile.send.formats);
         }
-        assert!(seen > 0);
+        for format in inputs::FORMATS {
+            assert!(seen.contains(format.id()), "no profile sends {}", format.id());
+        }
+    }
+
+    #[test]
+    fn secrets_come_from_the_environment_and_none_may_be_missing() {
+        let text = SMALL.replace(
+            "as_needed",
+            "{ fixed: [{ id: main, domain: shop.example, secret: { env: SHOP_SECRET } }] }",
+        );
+        let full = parse_with(&text, |name| (name == "SHOP_SECRET").then(|| "s3".to_owned()));
+        let Shops::Fixed(shops) = full.unwrap().shops else { panic!("fixed shops") };
+        assert_eq!(shops[0].secret.as_ref().unwrap().text(), "s3");
+        let error = parse_with(&text, |_| None).unwrap_err().to_string();
+        assert!(
+            error.contains("secret of `main`: the environment variable SHOP_SECRET is not set"),
+            "{error}"
+        );
+        let other = text.replace("shopify", "stripe").replace("secret: {", "write_key: {");
+        let error = parse_with(&other, |_| Some("x".into())).unwrap_err().to_string();
+        assert!(error.contains("`main` has no webhook_secret, which stripe is"), "{error}");
     }
 
     #[test]

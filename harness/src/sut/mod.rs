@@ -5,6 +5,7 @@ pub mod load;
 pub mod process;
 pub mod profile;
 pub mod runtimes;
+pub mod secret;
 pub mod template;
 
 use std::time::Duration;

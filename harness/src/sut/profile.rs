@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-pub use super::load::{ProfileError, ProfileErrorKind, load, parse};
+pub use super::{
+    load::{ProfileError, ProfileErrorKind, load, parse},
+    secret::Secret,
+};
 use crate::scenario::{Capability, HealthState, LogState, OrderKind, OrderState, units::Span};
 
 /// One relay's profile (YAML). Texts are minijinja templates; see `harness/profiles/reference.yaml`.
@@ -98,11 +101,15 @@ pub struct FixedShop {
     pub id: String,
     /// Host name of the store.
     pub domain: String,
-    /// Webhook secret.
-    pub secret: String,
-    /// Standard Webhooks secret.
+    /// Webhook secret (Shopify, WooCommerce).
     #[serde(default)]
-    pub webhook_secret: Option<String>,
+    pub secret: Option<Secret>,
+    /// Secret that begins with `whsec_` (Standard Webhooks, Stripe).
+    #[serde(default)]
+    pub webhook_secret: Option<Secret>,
+    /// Key that is sent along (Segment, RudderStack, Jitsu, PostHog); the measurement id of GA4, if that matters.
+    #[serde(default)]
+    pub write_key: Option<Secret>,
     /// Account settings by platform.
     #[serde(default)]
     pub accounts: BTreeMap<String, BTreeMap<String, String>>,
@@ -239,6 +246,23 @@ pub struct Attributes {
     pub visitor: Option<String>,
     /// Attribute with the consent snapshot: name and template over `consent`.
     pub consent: Option<AttributeTemplate>,
+    /// Names of the consent categories, for formats that tell consent by category.
+    pub categories: Categories,
+}
+
+/// What the shop's consent tool calls the four decisions: category names (Segment), consent ids (RudderStack).
+/// Two decisions may share a name where the tool does not tell them apart: then both have to be granted.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Categories {
+    /// May keep identifiers.
+    pub store: String,
+    /// May send conversions to ad platforms.
+    pub ads: String,
+    /// May send contact data.
+    pub ads_user_data: String,
+    /// May personalise.
+    pub ads_personalise: String,
 }
 
 /// One attribute.
@@ -306,6 +330,17 @@ pub struct HealthReading {
     pub call: CallTemplate,
     /// Status → meaning; a status that is not named is unreadable.
     pub statuses: BTreeMap<u16, HealthState>,
+}
+
+impl Default for Categories {
+    fn default() -> Self {
+        Self {
+            store: "Storage".into(),
+            ads: "Advertising".into(),
+            ads_user_data: "AdUserData".into(),
+            ads_personalise: "AdPersonalization".into(),
+        }
+    }
 }
 
 impl Default for Policies {

@@ -137,6 +137,7 @@ pub fn shop_facts(shop: &Shop) -> serde_json::Value {
         "domain": shop.domain,
         "secret": shop.secret,
         "previous_secret": shop.previous_secret,
+        "write_key": shop.write_key,
         "webhook_secret": shop.webhook_secret,
         "previous_webhook_secret": shop.previous_webhook_secret,
         "accounts": accounts,

@@ -197,6 +197,7 @@ pub(crate) fn shop(index: usize) -> Shop {
         previous_secret: String::new(),
         webhook_secret: String::new(),
         previous_webhook_secret: String::new(),
+        write_key: String::new(),
         accounts: BTreeMap::from([("ads", Account { key, fields, secret: &["access_token"] })]),
     }
 }
