@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-pub use super::load::{ProfileError, ProfileErrorKind, load, parse};
+pub use super::load::{load, parse};
 use crate::scenario::{Capability, HealthState, LogState, OrderKind, OrderState, units::Span};
 
 /// One relay's profile (YAML). Texts are minijinja templates; see `harness/profiles/reference.yaml`.
