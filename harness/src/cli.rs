@@ -42,7 +42,7 @@ pub enum Command {
 #[derive(Debug, Args)]
 pub struct RunArgs {
     /// Base URL of a relay that is running. Default: the profile starts one.
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", value_parser = relay_url)]
     pub relay: Option<String>,
     /// Where the ad platforms listen for that relay: it calls http://ADDR/meta, /google_ads, /google_oauth, ... Default: any free port.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
@@ -150,6 +150,35 @@ pub enum Colour {
     Never,
 }
 
+/// Where a relay listens: a base URL that paths can be put behind.
+fn relay_url(text: &str) -> Result<String, String> {
+    let example = "write it like http://127.0.0.1:8080";
+    let url = match url::Url::parse(text) {
+        Ok(url) if matches!(url.scheme(), "http" | "https") => url,
+        // `localhost:80` reads as a URL of the scheme `localhost`.
+        Ok(url) if !text.contains("://") => {
+            return Err(format!(
+                "`{}:` is no scheme\nhint: write it like http://{text}",
+                url.scheme()
+            ));
+        }
+        Ok(url) => {
+            return Err(format!(
+                "a relay speaks http or https, not {}\nhint: {example}",
+                url.scheme()
+            ));
+        }
+        Err(error) if text.contains("://") => return Err(format!("{error}\nhint: {example}")),
+        Err(_) => return Err(format!("the scheme is missing\nhint: write it like http://{text}")),
+    };
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err(format!(
+            "paths are put behind it: no `?` or `#` can stand in it\nhint: {example}"
+        ));
+    }
+    Ok(text.trim_end_matches('/').to_owned())
+}
+
 fn report(text: &str) -> Result<(String, PathBuf), String> {
     let kinds: Vec<_> = crate::report::REPORTS.iter().map(|r| r.id()).collect();
     let known = kinds.join(", ");
@@ -171,6 +200,23 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         super::Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_relay_is_named_by_an_http_url_and_a_mistake_is_answered_with_the_right_form() {
+        for (text, message) in [
+            ("ftp://x", "not ftp\nhint: write it like http://127.0.0.1:8080"),
+            ("localhost:80", "hint: write it like http://localhost:80"),
+            ("127.0.0.1:8080", "the scheme is missing\nhint: write it like http://127.0.0.1:8080"),
+            ("relay.example", "hint: write it like http://relay.example"),
+            ("http://", "hint: "),
+            ("http://x/?a=b", "no `?`"),
+        ] {
+            let error = super::relay_url(text).expect_err(text);
+            assert!(error.contains(message), "{text}: {error}");
+        }
+        assert_eq!(super::relay_url("http://x:1/api/").as_deref(), Ok("http://x:1/api"));
+        assert_eq!(super::relay_url("https://[::1]:8443").as_deref(), Ok("https://[::1]:8443"));
     }
 
     #[test]

@@ -39,3 +39,4 @@ pub mod snapshot;
 pub mod sut;
 pub mod truth;
 pub mod verdict;
+pub mod yaml;

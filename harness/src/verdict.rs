@@ -109,7 +109,7 @@ pub struct Finding {
     pub source: &'static str,
     /// Exchanges (by seq) that prove it.
     pub exchanges: Vec<u64>,
-    /// JSON pointer into the first of them.
+    /// Place in the first of them: JSON pointer into the body, `?name` for a query parameter, or `header:name`.
     pub at: Option<String>,
 }
 
@@ -124,6 +124,10 @@ pub struct Evidence {
     pub request_line: String,
     /// Request body, pretty where JSON.
     pub request_body: String,
+    /// Bytes of the body as the relay sent it.
+    pub request_bytes: usize,
+    /// `request_body` is the beginning only.
+    pub is_cut: bool,
     /// `200`, `reset`, ...
     pub answer_line: String,
     /// Answer body.

@@ -84,10 +84,51 @@ fn every_mistake_is_placed_and_explained() {
         ("  - webhook: { raw: x, answered: [42] }", "4:35", "42 is no HTTP status"),
         ("  - recovers: { platform: metta }", "4:27", "did you mean `meta`?"),
         ("  - order: { id: A\n  - foo: 2", "5:8", "while parsing a flow mapping"),
+        ("  - order: { id: 7 }", "4:18", "put it in quotes: \"7\""),
+        ("  - order: { id: true }", "4:18", "put it in quotes: \"true\""),
+        ("  - order: { id: A, total: 49.99 }", "4:28", "write it like 49.99 EUR"),
+        ("  - order: { id: A, topics: create }", "4:29", "write a list: [one, two]"),
+        ("  - order: [A]", "4:12", "write a mapping: { name: value }"),
+        ("  - order: { id: [A] }", "4:18", "hint: write one value"),
+        ("  - order: { id: A }\n  - reload: { order: A, after: -2h }", "5:32", "write it like 2h"),
+        ("  - visit: { late: -1s }", "4:20", "`-1s` is negative"),
+        ("  - clock: { advance: -3d }", "4:23", "`-3d` is negative"),
     ] {
         let printed = errors(steps);
         assert!(printed.starts_with(&format!("dedup/x.yaml:{place}: ")), "{steps}\n{printed}");
         assert!(printed.contains(message), "{steps}\n{printed}");
+        assert!(printed.contains("\n  hint: "), "{steps}\n{printed}");
+    }
+}
+
+#[test]
+fn mistakes_outside_the_steps_are_placed_and_explained_too() {
+    const STEPS: &str = "steps: [{ order: { id: A } }]\n";
+    for (text, place, message) in [
+        (format!("title: A test\ncovers: DED-06\n{STEPS}"), "2:9", "write a list"),
+        (format!("title: 5\ncovers: [DED-06]\n{STEPS}"), "1:8", "put it in quotes: \"5\""),
+        (format!("covers: [DED-06]\n{STEPS}"), "2:1", "field `title` is missing"),
+        (
+            format!(
+                "title: A test\ncovers: [DED-06]\ngiven: [{{ platform: {{ answers: {{ delay: -5s }} }} }}]\n{STEPS}"
+            ),
+            "3:41",
+            "`-5s` is negative",
+        ),
+        (
+            format!(
+                "title: A test\ncovers: [DED-06]\n{STEPS}expect: [{{ attempts: {{ order: A, gaps_at_least: -1s }} }}]\n"
+            ),
+            "4:49",
+            "`-1s` is negative",
+        ),
+        (String::new(), "1:1", "the file is empty"),
+        ("\n# only a remark\n---\n".to_owned(), "1:1", "write `title`, `covers` and `steps`"),
+    ] {
+        let printed = of_file(&text);
+        assert!(printed.starts_with(&format!("dedup/x.yaml:{place}: ")), "{text}\n{printed}");
+        assert!(printed.contains(message), "{text}\n{printed}");
+        assert!(printed.contains("\n  hint: "), "{text}\n{printed}");
     }
 }
 
@@ -158,8 +199,13 @@ fn hostile_files_are_refused_in_time() {
         "&a *a",
     ] {
         let printed = of_file(text);
-        assert!(printed.starts_with("dedup/x.yaml"), "{printed}");
+        assert!(printed.starts_with("dedup/x.yaml:"), "{printed}");
+        assert!(printed.contains("\n  hint: "), "{printed}");
         assert!(printed.len() < 2_000, "{}", printed.len());
+    }
+    for text in [&bomb, &deep, &wide] {
+        let printed = of_file(text);
+        assert!(!printed.starts_with("dedup/x.yaml: "), "no line in: {printed}");
     }
     assert!(of_file(&bomb).contains("alias"), "{}", of_file(&bomb));
     assert!(started.elapsed().as_secs() < 5);
@@ -267,15 +313,21 @@ fn folders_are_read_whole_and_names_come_from_places() {
     write("consent/bad__name.yaml", good);
     write("consent/short.yml", good);
     write("consent/big.yaml", &"#".repeat(300 * 1024));
-    fs::write(dir.path().join("consent/latin.yaml"), b"title: \xe4").unwrap();
+    fs::write(dir.path().join("consent/latin.yaml"), b"title: A\ncovers: \xe4").unwrap();
+    fs::create_dir(dir.path().join("consent/folder.yaml")).unwrap();
     let errors = load_dir(dir.path()).unwrap_err();
     let printed = errors.to_string();
-    assert_eq!(errors.errors.len(), 5, "{printed}");
+    assert_eq!(errors.errors.len(), 6, "{printed}");
+    assert!(errors.errors.iter().all(|error| error.hint.is_some()), "{printed}");
     let file = dir.path().join("dedup/c.yaml");
     assert!(printed.contains(&format!("{}:1:8: ", file.display())), "{printed}");
-    for text in
-        ["`__` is not allowed", "name it .yaml", "at most 262144 are allowed", "cannot be read"]
-    {
+    for text in [
+        "`__` is not allowed",
+        "name it .yaml",
+        "at most 262144 are allowed",
+        "latin.yaml:2:9: the text is not UTF-8 from here on",
+        "folder.yaml: is a folder",
+    ] {
         assert!(printed.contains(text), "{text} is missing in:\n{printed}");
     }
     assert!(

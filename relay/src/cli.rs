@@ -9,7 +9,7 @@ use clap::Parser;
 use tokio::net::TcpListener;
 
 use crate::config::Config;
-use crate::serve;
+use crate::serve_announced;
 
 /// Everything ended well.
 pub const OK: u8 = 0;
@@ -34,7 +34,7 @@ struct Options {
 }
 
 /// Runs the program with these arguments (the first is its name) and returns its exit code. Prints one line,
-/// `listening on http://ADDR:PORT`, to standard output; logs go to standard error (`RUST_LOG`, default `warn`).
+/// `listening on http://ADDR:PORT`, to standard output once it can take and deliver orders; logs go to standard error (`RUST_LOG`, default `warn`).
 pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
     let options = match Options::try_parse_from(args) {
         Ok(options) => options,
@@ -73,11 +73,11 @@ async fn listen(config: Config) -> Result<(), String> {
     let bound = listener.local_addr().map_err(cannot)?;
     let stop = stop_signal().map_err(|error| format!("cannot watch signals: {error}"))?;
     // Connections queue at the bound socket from here on, so the line may come before the first accept.
-    let mut out = std::io::stdout();
-    writeln!(out, "listening on http://{bound}")
-        .and_then(|()| out.flush())
-        .map_err(|error| format!("cannot write to standard output: {error}"))?;
-    serve(listener, config, stop).await.map_err(|error| error.to_string())
+    let announce = || {
+        let mut out = std::io::stdout();
+        writeln!(out, "listening on http://{bound}").and_then(|()| out.flush())
+    };
+    serve_announced(listener, config, announce, stop).await.map_err(|error| error.to_string())
 }
 
 /// SIGTERM or ctrl-c.

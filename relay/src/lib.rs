@@ -46,6 +46,9 @@ pub enum ServeError {
     /// The HTTP client cannot be made.
     #[error("cannot make an HTTP client: {0}")]
     Client(#[from] reqwest::Error),
+    /// Nobody could be told that it runs.
+    #[error("cannot write to standard output: {0}")]
+    Announce(std::io::Error),
     /// The listener failed.
     #[error("cannot serve: {0}")]
     Listener(#[from] std::io::Error),
@@ -59,6 +62,19 @@ pub enum ServeError {
 pub async fn serve(
     listener: TcpListener,
     config: Config,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), ServeError> {
+    serve_announced(listener, config, || Ok(()), shutdown).await
+}
+
+/// The same; `announce` is called once the database is open and the lanes run, so that whoever was told can rely on it.
+///
+/// # Errors
+/// See [`ServeError`].
+pub async fn serve_announced(
+    listener: TcpListener,
+    config: Config,
+    announce: impl FnOnce() -> std::io::Result<()>,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), ServeError> {
     client::install_tls();
@@ -95,6 +111,11 @@ pub async fn serve(
         sweep: sweeper,
         draining: AtomicBool::new(false),
     });
+    if let Err(error) = announce() {
+        tasks.begin_stop();
+        store.close();
+        return Err(ServeError::Announce(error));
+    }
     let routes = api::router(app.clone()).into_make_service_with_connect_info::<SocketAddr>();
     let (close, closing) = oneshot::channel::<()>();
     let server = axum::serve(listener, routes).with_graceful_shutdown(async {

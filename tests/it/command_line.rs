@@ -74,6 +74,17 @@ fn output_in_a_pipe_is_plain_and_fits_eighty_columns() {
 }
 
 #[test]
+fn the_coverage_of_the_catalogue_fits_eighty_columns() {
+    let output = harness(&["list", "--coverage"]);
+    let out = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let long = out.lines().find(|line| line.chars().count() > 80);
+    assert_eq!(long, None);
+    // Every scenario is still named.
+    assert!(out.contains("dedup/thank_you_reload") && out.contains("entries covered"), "{out}");
+}
+
+#[test]
 fn everything_that_is_listed_can_be_explained() {
     for id in ["DED-06", "META-FBC-FORMAT", "exactly_once", "dedup/thank_you_reload/meta"] {
         let output = harness(&["explain", id]);

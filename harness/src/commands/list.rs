@@ -9,6 +9,7 @@ use crate::{
     catalogue::{self, Entry},
     cli::ListArgs,
     plan::{Skipped, cases::Outline},
+    report::text::{PIPE_WIDTH, wrap},
     run::{self, RunError},
 };
 
@@ -103,18 +104,16 @@ fn coverage(plan: &Listed) -> String {
         let sum = sums.entry(group).or_default();
         sum.1 += 1;
         if cases.is_empty() {
-            line!(out, "{}  -           {}", entry.id, entry.failure);
-            line!(out, "             not covered: {}", reason(entry));
+            line!(out, "{}", folded(&format!("{}  -         ", entry.id), &entry.failure));
+            line!(out, "{}", folded("", &format!("not covered: {}", reason(entry))));
         } else {
             sum.0 += 1;
             let n = cases.len();
             let word = if n == 1 { "case " } else { "cases" };
-            line!(out, "{}  {n:>3} {word}   {}", entry.id, entry.failure);
+            line!(out, "{}", folded(&format!("{}  {n:>3} {word}", entry.id), &entry.failure));
             let mut scenarios: Vec<_> = cases.iter().map(|c| c.scenario.name.as_str()).collect();
             scenarios.dedup();
-            for scenario in scenarios {
-                line!(out, "             {scenario}");
-            }
+            line!(out, "{}", folded("", &scenarios.join(" ")));
         }
     }
     line!(out);
@@ -122,6 +121,12 @@ fn coverage(plan: &Listed) -> String {
         line!(out, "{group}  {covered} of {all} entries covered");
     }
     out
+}
+
+/// Text in a column of its own, beside what stands before it in the first line.
+fn folded(before: &str, text: &str) -> String {
+    const COLUMN: usize = 19;
+    wrap(text, PIPE_WIDTH, &format!("{before:<COLUMN$}"))
 }
 
 fn reason(entry: &Entry) -> &str {

@@ -10,8 +10,12 @@ use crate::{
     verdict::{Evidence, Finding},
 };
 
-/// Bytes of a body that reports show.
-const SHOWN: usize = 4 * 1024;
+/// Bytes of one body that are kept for reports.
+const BODY: usize = 256 * 1024;
+/// Bytes of all bodies of one case that are kept for reports; beyond, each keeps [`LEAST`].
+const CASE: usize = 1024 * 1024;
+/// Bytes of a body that are kept in any case.
+const LEAST: usize = 4 * 1024;
 /// Exchanges that one case's report shows.
 const MOST: usize = 20;
 /// Names whose values are credentials, wherever they stand.
@@ -43,11 +47,14 @@ pub(super) fn evidence(
         }
     }
     cited.sort_unstable();
-    cited
-        .iter()
-        .filter_map(|seq| super::find(exchanges, *seq))
-        .map(|exchange| shown(exchange, &secrets, began))
-        .collect()
+    let mut left = CASE;
+    let mut all = Vec::with_capacity(cited.len());
+    for exchange in cited.iter().filter_map(|seq| super::find(exchanges, *seq)) {
+        let one = shown(exchange, &secrets, began, left.clamp(LEAST, BODY));
+        left = left.saturating_sub(one.request_body.len() + one.answer_body.len());
+        all.push(one);
+    }
+    all
 }
 
 fn secrets(shops: &[Shop]) -> Vec<&str> {
@@ -71,7 +78,7 @@ fn secrets(shops: &[Shop]) -> Vec<&str> {
     all
 }
 
-fn shown(exchange: &Exchange, secrets: &[&str], began: Duration) -> Evidence {
+fn shown(exchange: &Exchange, secrets: &[&str], began: Duration, most: usize) -> Evidence {
     let request = &exchange.request;
     let query = query(&request.query);
     let line = format!(
@@ -97,13 +104,20 @@ fn shown(exchange: &Exchange, secrets: &[&str], began: Duration) -> Evidence {
         _ => ending,
     };
     let at = exchange.at.saturating_sub(began);
+    let (request_body, is_cut) = body(&request.body, secrets, most);
+    let (answer_body, _) = match whole {
+        true => body(&exchange.reply.body, secrets, LEAST),
+        false => Default::default(),
+    };
     Evidence {
         seq: exchange.seq,
         at_ms: u64::try_from(at.as_millis()).unwrap_or(u64::MAX),
         request_line: strip(line, secrets),
-        request_body: body(&request.body, secrets),
+        request_body,
+        request_bytes: request.body_bytes,
+        is_cut: is_cut || request.body_bytes > request.body.len(),
         answer_line: ending,
-        answer_body: if whole { body(&exchange.reply.body, secrets) } else { String::new() },
+        answer_body,
     }
 }
 
@@ -122,7 +136,8 @@ fn query(raw: &str) -> String {
         .join("&")
 }
 
-fn body(text: &str, secrets: &[&str]) -> String {
+/// At most so many bytes, and whether that is less than all.
+fn body(text: &str, secrets: &[&str], most: usize) -> (String, bool) {
     let text = match serde_json::from_str::<Value>(text) {
         Ok(mut value) => {
             redact(&mut value);
@@ -131,7 +146,7 @@ fn body(text: &str, secrets: &[&str]) -> String {
         Err(_) if text.contains('=') && !text.contains('\n') => query(text),
         Err(_) => text.to_owned(),
     };
-    cut(strip(text, secrets))
+    cut(strip(text, secrets), most)
 }
 
 fn redact(value: &mut Value) {
@@ -156,11 +171,12 @@ fn strip(text: String, secrets: &[&str]) -> String {
     })
 }
 
-fn cut(mut text: String) -> String {
-    if text.len() > SHOWN {
-        let end = (0..=SHOWN).rev().find(|i| text.is_char_boundary(*i)).unwrap_or(0);
+fn cut(mut text: String, most: usize) -> (String, bool) {
+    let is_cut = text.len() > most;
+    if is_cut {
+        let end = (0..=most).rev().find(|i| text.is_char_boundary(*i)).unwrap_or(0);
         text.truncate(end);
         text.push_str("\n… (cut)");
     }
-    text
+    (text, is_cut)
 }

@@ -2,11 +2,14 @@
 
 use std::fmt::Write as _;
 
-use super::{Report, tally};
+use super::{Report, excerpt, tally, text::cut};
 use crate::{
     platforms::Severity,
-    verdict::{Status, Summary},
+    verdict::{Evidence, Status, Summary},
 };
+
+/// Columns of a line of evidence.
+const WIDTH: usize = 100;
 
 /// The Markdown report.
 #[derive(Debug, Clone, Copy)]
@@ -78,6 +81,10 @@ fn write(out: &mut String, summary: &Summary) -> std::fmt::Result {
             if let (Some(expected), Some(actual)) = (&finding.expected, &finding.actual) {
                 writeln!(out, "  expected `{}`, seen `{}`", tick(expected), tick(actual))?;
             }
+            let first = |e: &&Evidence| finding.exchanges.first() == Some(&e.seq);
+            if let Some(shown) = case.evidence.iter().find(first) {
+                evidence(out, shown, finding.at.as_deref())?;
+            }
         }
         for note in &case.notes {
             writeln!(out, "- {}", escape(note))?;
@@ -88,6 +95,27 @@ fn write(out: &mut String, summary: &Summary) -> std::fmt::Result {
         writeln!(out, "\nSnapshot changed: `{}`", tick(path))?;
     }
     Ok(())
+}
+
+/// The part of a request that a finding is about, as a block below its list entry.
+fn evidence(out: &mut String, shown: &Evidence, at: Option<&str>) -> std::fmt::Result {
+    let part = excerpt::excerpt(&shown.request_body, at);
+    let place = at.map(|at| format!(" at {at}")).unwrap_or_default();
+    writeln!(
+        out,
+        "\n  `#{} {}{}`\n\n  ```text",
+        shown.seq,
+        tick(&shown.request_line),
+        tick(&place)
+    )?;
+    for line in &part.lines {
+        writeln!(out, "  {}", cut(line, WIDTH).replace('`', "'"))?;
+    }
+    writeln!(out, "  ```")?;
+    if !part.whole {
+        writeln!(out, "\n  {}", escape(&excerpt::remainder(shown, &part)))?;
+    }
+    writeln!(out, "\n  answered `{}`", tick(&shown.answer_line))
 }
 
 /// Text from a relay or platform must not become markup.
@@ -111,4 +139,30 @@ fn escape(text: &str) -> String {
 
 fn tick(text: &str) -> String {
     text.replace('`', "'").replace(['\n', '\r'], " ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::tests::{failing, summary};
+
+    #[test]
+    fn a_failing_case_shows_the_part_of_the_request_that_it_is_about() {
+        let case = failing(30, "/data/27/user_data/em");
+        let text = Markdown.render(&summary(vec![case])).unwrap_or_default();
+        assert!(text.contains("plain-27@example.com"), "{text}");
+        assert!(!text.contains("plain-0@"), "{text}");
+        assert!(text.contains("bytes; the JSON report has it"), "{text}");
+        assert_eq!(text.matches("```").count(), 2, "{text}");
+    }
+
+    #[test]
+    fn a_body_cannot_end_its_block() {
+        let mut case = failing(1, "");
+        for evidence in &mut case.evidence {
+            evidence.request_body = "a\n```\n# heading".into();
+        }
+        let text = Markdown.render(&summary(vec![case])).unwrap_or_default();
+        assert_eq!(text.matches("```").count(), 2, "{text}");
+    }
 }

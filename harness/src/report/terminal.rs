@@ -4,7 +4,10 @@ use std::{collections::BTreeSet, fmt::Write as _};
 
 use comfy_table::{Cell, CellAlignment, Color, ContentArrangement, Table, presets};
 
-use super::{Report, tally};
+use super::{
+    Report, excerpt, tally,
+    text::{cut, plural, wrap},
+};
 use crate::{
     platforms::Severity,
     verdict::{CaseVerdict, Evidence, Finding, Status, Summary},
@@ -12,8 +15,8 @@ use crate::{
 
 /// Failing cases shown in full; the others are listed by name.
 const SHOWN_IN_FULL: usize = 12;
-/// Lines of a body shown as evidence.
-const BODY_LINES: usize = 28;
+/// Lines of an answer's body shown as evidence.
+const ANSWER_LINES: usize = 4;
 
 /// The terminal report.
 #[derive(Debug, Clone, Copy)]
@@ -160,28 +163,38 @@ impl Terminal {
             writeln!(out, "      see       {}", before.join(" "))?;
         }
         for shown in evidence {
-            self.evidence(out, shown, finding.at.as_deref())?;
+            // The pointer is one into the first request that the finding names.
+            let first = finding.exchanges.first() == Some(&shown.seq);
+            self.evidence(out, shown, finding.at.as_deref().filter(|_| first))?;
         }
         writeln!(out, "      rule      {}", finding.source)
     }
 
+    /// One exchange: of its body the part that the finding is about.
     fn evidence(self, out: &mut String, shown: &Evidence, at: Option<&str>) -> std::fmt::Result {
         let head = format!("#{} after {} ms: {}", shown.seq, shown.at_ms, shown.request_line);
         writeln!(out, "      {}", cut(&head, self.width.saturating_sub(6)))?;
         if let Some(at) = at {
-            writeln!(out, "        at {at}")?;
+            writeln!(out, "        at {}", cut(at, self.width.saturating_sub(11)))?;
         }
-        let room = self.width.saturating_sub(11);
-        for line in shown.request_body.lines().take(BODY_LINES) {
+        let room = self.width.saturating_sub(8);
+        let part = excerpt::excerpt(&shown.request_body, at);
+        for line in &part.lines {
             writeln!(out, "        {}", cut(line, room))?;
         }
-        let more = shown.request_body.lines().count().saturating_sub(BODY_LINES);
-        if more > 0 {
-            writeln!(out, "        ... {more} more line{}", plural(more))?;
+        if !part.whole {
+            let rest = excerpt::remainder(shown, &part);
+            writeln!(out, "{}", wrap(&rest, self.width, "        "))?;
         }
+        let room = room.saturating_sub(3);
         writeln!(out, "        -> {}", cut(&shown.answer_line, room))?;
-        for line in shown.answer_body.lines().take(4) {
+        let answer: Vec<&str> = shown.answer_body.lines().collect();
+        for line in answer.iter().take(ANSWER_LINES) {
             writeln!(out, "           {}", cut(line, room))?;
+        }
+        let more = answer.len().saturating_sub(ANSWER_LINES);
+        if more > 0 {
+            writeln!(out, "           ... {more} more line{}", plural(more))?;
         }
         Ok(())
     }
@@ -270,56 +283,31 @@ fn number(n: usize, wrong: usize) -> Cell {
     if wrong > 0 { cell.fg(Color::Red) } else { cell }
 }
 
-fn plural(n: usize) -> &'static str {
-    if n == 1 { "" } else { "s" }
-}
-
-fn cut(line: &str, width: usize) -> String {
-    if line.chars().count() <= width {
-        line.to_owned()
-    } else {
-        line.chars().take(width.saturating_sub(3)).chain("...".chars()).collect()
-    }
-}
-
-/// Breaks at blanks; `lead` stands before the first line, as many blanks before the others. Long words stay whole.
-fn wrap(text: &str, width: usize, lead: &str) -> String {
-    let indent = " ".repeat(lead.chars().count());
-    let mut out = lead.to_owned();
-    let mut column = indent.len();
-    let mut fresh = true;
-    for word in text.split_whitespace() {
-        let visible = word.chars().count();
-        if !fresh && column + 1 + visible > width {
-            out.push('\n');
-            out.push_str(&indent);
-            column = indent.len();
-            fresh = true;
-        }
-        if !fresh {
-            out.push(' ');
-            column += 1;
-        }
-        out.push_str(word);
-        column += visible;
-        fresh = false;
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::tests::{failing, summary};
 
     #[test]
-    fn text_is_broken_at_blanks_and_indented_below_its_lead() {
-        assert_eq!(wrap("one two three", 9, "* "), "* one two\n  three");
-        assert_eq!(wrap("averyveryverylongword x", 8, ""), "averyveryverylongword\nx");
+    fn a_failing_case_shows_the_part_of_a_long_request_that_the_finding_is_about() {
+        let summary = summary(vec![failing(30, "/data/27/user_data/em")]);
+        let text = PLAIN.render(&summary).unwrap_or_default();
+        assert!(text.contains("\"em\": \"plain-27@example.com\""), "{text}");
+        assert!(!text.contains("plain-0@"), "{text}");
+        let body = text.lines().filter(|line| line.starts_with("        ")).count();
+        assert!(body <= excerpt::LINES + 8, "{body} lines:\n{text}");
+        assert!(text.contains("bytes; the JSON report has it (--report"), "{text}");
+        let narrow = Terminal { width: 80, ..PLAIN }.render(&summary).unwrap_or_default();
+        // A command stays in one piece.
+        let whole = |line: &&str| line.contains("reproduce:");
+        let long = narrow.lines().filter(|l| !whole(l)).find(|l| l.chars().count() > 80);
+        assert_eq!(long, None);
     }
 
     #[test]
-    fn long_lines_are_cut_with_a_mark() {
-        assert_eq!(cut("abcdefgh", 6), "abc...");
-        assert_eq!(cut("abc", 6), "abc");
+    fn a_short_request_is_shown_whole_and_points_nowhere_else() {
+        let text = PLAIN.render(&summary(vec![failing(1, "")])).unwrap_or_default();
+        assert!(text.contains("plain-0@example.com"), "{text}");
+        assert!(!text.contains("JSON report"), "{text}");
     }
 }

@@ -2,7 +2,7 @@
 //! the offending line and a hint.
 
 use std::{
-    fmt, fs,
+    fs,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -10,94 +10,14 @@ use std::{
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{
-    Scenario, Variant, rules,
-    select::closest,
-    source::{Node, Place},
-};
+use super::{Scenario, Variant, rules};
+use crate::yaml::{self, MAX_FILE, Node, Place, Reporter, whole};
+pub use crate::yaml::{LoadError, LoadErrors};
 
-/// Longest file, in bytes.
-pub const MAX_FILE: u64 = 256 * 1024;
 /// Most files in one folder.
 pub const MAX_FILES: usize = 2_000;
 /// Deepest folder below the scenarios' own.
 const MAX_DEPTH: usize = 8;
-
-/// Everything that is wrong with a set of scenario files.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LoadErrors {
-    /// In order of files and lines.
-    pub errors: Vec<LoadError>,
-}
-
-impl std::error::Error for LoadErrors {}
-
-impl fmt::Display for LoadErrors {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (i, error) in self.errors.iter().enumerate() {
-            if i > 0 {
-                writeln!(f)?;
-            }
-            write!(f, "{error}")?;
-        }
-        Ok(())
-    }
-}
-
-/// One thing that is wrong with one scenario file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LoadError {
-    /// File as it was asked for.
-    pub file: String,
-    /// Line and column, from one; `None`: the file as a whole.
-    pub place: Option<(usize, usize)>,
-    /// What is wrong.
-    pub message: String,
-    /// The line itself, or what of a long one is around the place.
-    pub excerpt: Option<Excerpt>,
-    /// What to do about it.
-    pub hint: Option<String>,
-}
-
-/// Part of a line with the place in it that is meant.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Excerpt {
-    /// At most 160 characters.
-    pub text: String,
-    /// How many of them stand before the place.
-    pub caret: usize,
-}
-
-impl Excerpt {
-    /// Around a column (from one) of a line.
-    fn of(line: &str, column: usize) -> Self {
-        let before = column.saturating_sub(1).min(line.chars().count());
-        let skipped = if before > 120 { before - 80 } else { 0 };
-        let shown = line.chars().skip(skipped).take(160);
-        // Control characters in a hostile file must not reach a terminal.
-        let text = shown.map(|c| if c.is_control() { ' ' } else { c }).collect();
-        Self { text, caret: before - skipped }
-    }
-}
-
-impl fmt::Display for LoadError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.file)?;
-        if let Some((line, column)) = self.place {
-            write!(f, ":{line}:{column}")?;
-        }
-        writeln!(f, ": {}", self.message)?;
-        if let (Some((number, _)), Some(excerpt)) = (self.place, &self.excerpt) {
-            let margin = number.to_string();
-            writeln!(f, "  {margin} | {}", excerpt.text)?;
-            writeln!(f, "  {0:1$} | {0:2$}^", "", margin.len(), excerpt.caret)?;
-        }
-        if let Some(hint) = &self.hint {
-            writeln!(f, "  hint: {hint}")?;
-        }
-        Ok(())
-    }
-}
 
 /// Reads all `*.yaml` files below a folder, in order of their names.
 ///
@@ -109,15 +29,12 @@ pub fn load_dir(dir: &Path) -> Result<Vec<Scenario>, LoadErrors> {
     collect(dir, 0, &mut files, &mut errors);
     files.sort();
     if files.len() > MAX_FILES {
-        errors.push(whole(dir, format!("more than {MAX_FILES} scenario files"), None));
+        let hint = "name a folder with fewer by --scenarios";
+        errors.push(whole(dir, format!("more than {MAX_FILES} scenario files"), hint));
         files.truncate(MAX_FILES);
     }
     if files.is_empty() && errors.is_empty() {
-        errors.push(whole(
-            dir,
-            "no scenario in it".into(),
-            Some("scenarios are files that end in .yaml".into()),
-        ));
+        errors.push(whole(dir, "no scenario in it", "scenarios are files that end in .yaml"));
     }
     let mut scenarios = Vec::new();
     for file in files {
@@ -216,7 +133,7 @@ fn merge(target: &mut Value, patch: &Value) {
 fn collect(dir: &Path, depth: usize, files: &mut Vec<PathBuf>, errors: &mut Vec<LoadError>) {
     let entries = match fs::read_dir(dir) {
         Ok(entries) => entries,
-        Err(error) => return errors.push(whole(dir, format!("cannot be read: {error}"), None)),
+        Err(error) => return errors.push(unreadable(dir, &error)),
     };
     for entry in entries {
         // A few more than allowed are enough to know that it is too many.
@@ -226,7 +143,7 @@ fn collect(dir: &Path, depth: usize, files: &mut Vec<PathBuf>, errors: &mut Vec<
         let path = match entry {
             Ok(entry) => entry.path(),
             Err(error) => {
-                errors.push(whole(dir, format!("cannot be read: {error}"), None));
+                errors.push(unreadable(dir, &error));
                 continue;
             }
         };
@@ -234,43 +151,49 @@ fn collect(dir: &Path, depth: usize, files: &mut Vec<PathBuf>, errors: &mut Vec<
         if hidden {
             continue;
         }
+        let ends_in = |end: &str| path.extension().is_some_and(|e| e == end);
         if path.is_dir() {
-            if depth == MAX_DEPTH {
-                errors.push(whole(&path, format!("more than {MAX_DEPTH} folders deep"), None));
+            if ends_in("yaml") {
+                let hint = "a scenario is a file; name folders without .yaml";
+                errors.push(whole(&path, "is a folder", hint));
+            } else if depth == MAX_DEPTH {
+                let hint = "move it up: names of cases are made of the folders'";
+                errors.push(whole(&path, format!("more than {MAX_DEPTH} folders deep"), hint));
             } else {
                 collect(&path, depth + 1, files, errors);
             }
-        } else if path.extension().is_some_and(|e| e == "yaml") {
+        } else if ends_in("yaml") {
             files.push(path);
-        } else if path.extension().is_some_and(|e| e == "yml") {
-            errors.push(whole(&path, "ends in .yml".into(), Some("name it .yaml".into())));
+        } else if ends_in("yml") {
+            errors.push(whole(&path, "ends in .yml", "name it .yaml"));
         }
     }
 }
 
+fn unreadable(dir: &Path, error: &std::io::Error) -> LoadError {
+    whole(dir, format!("cannot be read: {error}"), "name a folder that is there and may be read")
+}
+
 fn read(dir: &Path, file: &Path) -> Result<Scenario, LoadErrors> {
-    let refuse = |message: String| LoadErrors { errors: vec![whole(file, message, None)] };
-    let size =
-        fs::metadata(file).map_err(|error| refuse(format!("cannot be read: {error}")))?.len();
-    if size > MAX_FILE {
-        return Err(refuse(format!("{size} bytes long; at most {MAX_FILE} are allowed")));
-    }
     let text =
-        fs::read_to_string(file).map_err(|error| refuse(format!("cannot be read: {error}")))?;
+        yaml::read(file, "a scenario").map_err(|error| LoadErrors { errors: vec![error] })?;
     let place = file.strip_prefix(dir).unwrap_or(file).with_extension("");
     let parts: Vec<_> = place.components().map(|part| part.as_os_str().to_string_lossy()).collect();
     parse(&parts.join("/"), &file.display().to_string(), &text)
 }
 
-fn whole(file: &Path, message: String, hint: Option<String>) -> LoadError {
-    LoadError { file: file.display().to_string(), place: None, message, excerpt: None, hint }
-}
-
 fn parse(name: &str, file: &str, text: &str) -> Result<Scenario, LoadErrors> {
-    let reporter = Reporter { file, text };
+    let reporter = Reporter::new(file, text);
     let one = |error| LoadErrors { errors: vec![error] };
-    if u64::try_from(text.len()).unwrap_or(u64::MAX) > MAX_FILE {
-        return Err(one(reporter.error(None, format!("longer than {MAX_FILE} bytes"), None)));
+    let length = u64::try_from(text.len()).unwrap_or(u64::MAX);
+    if length > MAX_FILE {
+        let hint = "a scenario takes a few kilobytes: split it".to_owned();
+        return Err(one(reporter.error(None, yaml::too_long(length), Some(hint))));
+    }
+    if yaml::is_blank(text) {
+        let hint = "write `title`, `covers` and `steps`".to_owned();
+        let begin = Some(Place { line: 1, column: 1 });
+        return Err(one(reporter.error(begin, "the file is empty".into(), Some(hint))));
     }
     check_name(name).map_err(|message| {
         one(reporter.error(
@@ -279,34 +202,46 @@ fn parse(name: &str, file: &str, text: &str) -> Result<Scenario, LoadErrors> {
             Some("use a-z, 0-9 and single _ in names of files and folders".into()),
         ))
     })?;
-    let tree: Node =
-        serde_saphyr::from_str_with_options(text, options()).map_err(|e| one(reporter.yaml(&e)))?;
+    // Variants are merged as JSON, where 7 is no text: both readings have to agree.
+    let mut options = yaml::options();
+    options.no_schema = true;
+    let tree: Node = serde_saphyr::from_str_with_options(text, options.clone())
+        .map_err(|e| one(reporter.yaml(&e)))?;
     let mut scenario: Scenario =
-        serde_saphyr::from_str_with_options(text, options()).map_err(|e| one(reporter.yaml(&e)))?;
+        serde_saphyr::from_str_with_options(text, options).map_err(|e| one(reporter.yaml(&e)))?;
     name.clone_into(&mut scenario.name);
     scenario.source = Arc::new(tree.to_json());
 
     let mut errors: Vec<LoadError> = rules::broken(&scenario)
         .into_iter()
-        .map(|broken| reporter.error(tree.place(&broken.at), broken.message, broken.hint))
+        .map(|broken| reporter.error(tree.place(&broken.at), broken.message, Some(broken.hint)))
         .collect();
-    // Variants are merged as JSON; a scenario that reads differently there would surprise.
     if let Err(error) = Scenario::deserialize(&*scenario.source) {
         let hint = "put texts that look like numbers in quotes".to_owned();
-        errors.push(reporter.error(None, error.to_string(), Some(hint)));
+        let begin = tree.place("title");
+        errors.push(reporter.error(
+            begin,
+            format!("reads differently as JSON: {error}"),
+            Some(hint),
+        ));
     }
     for (i, variant) in scenario.variants.iter().enumerate() {
         let place = tree.place(&format!("variants/{i}"));
         let label = format!("variant `{}`", variant.name);
         match with_variant(&scenario, variant) {
-            Err(message) => errors.push(reporter.error(place, format!("{label}: {message}"), None)),
+            Err(message) => {
+                let hint = "a variant changes fields of the steps above it, by the same names";
+                let message = format!("{label}: {message}");
+                errors.push(reporter.error(place, message, Some(hint.into())));
+            }
             Ok(merged) => errors.extend(
                 // What the base breaks by itself was said already.
                 rules::broken(&merged)
                     .into_iter()
                     .filter(|broken| !rules::broken(&scenario).contains(broken))
                     .map(|b| {
-                        reporter.error(place, format!("{label}: {}: {}", b.at, b.message), b.hint)
+                        let message = format!("{label}: {}: {}", b.at, b.message);
+                        reporter.error(place, message, Some(b.hint))
                     }),
             ),
         }
@@ -329,105 +264,4 @@ fn check_name(name: &str) -> Result<(), String> {
     } else {
         Err(format!("`{name}` is no name for a scenario"))
     }
-}
-
-fn options() -> serde_saphyr::Options {
-    serde_saphyr::options! {
-        with_snippet: false,
-        // `no` is a word here, not a truth value.
-        strict_booleans: true,
-        budget: serde_saphyr::budget! {
-            max_documents: 2,
-            max_depth: 64,
-            max_nodes: 50_000,
-            max_aliases: 200,
-            max_anchors: 50,
-        },
-        alias_limits: serde_saphyr::alias_limits! {
-            max_total_replayed_events: 20_000,
-            max_replay_stack_depth: 8,
-            max_alias_expansions_per_anchor: 100,
-        },
-    }
-}
-
-/// Makes errors that point into one file.
-struct Reporter<'a> {
-    file: &'a str,
-    text: &'a str,
-}
-
-impl Reporter<'_> {
-    fn error(&self, place: Option<Place>, message: String, hint: Option<String>) -> LoadError {
-        let line = place.and_then(|at| Some((self.text.lines().nth(at.line - 1)?, at.column)));
-        LoadError {
-            file: self.file.to_owned(),
-            place: place.map(|at| (at.line, at.column)),
-            message: shorten(&message),
-            excerpt: line.map(|(line, column)| Excerpt::of(line, column)),
-            hint,
-        }
-    }
-
-    /// A parser's error in our words.
-    fn yaml(&self, error: &serde_saphyr::Error) -> LoadError {
-        use serde_saphyr::Error;
-        let error = error.without_snippet();
-        let place = error.location().and_then(Place::of);
-        let (message, hint) = match error {
-            Error::SerdeUnknownField { field, expected, .. } => {
-                (format!("unknown field `{field}`"), Some(known("fields", field, expected)))
-            }
-            Error::SerdeUnknownVariant { variant, expected, .. } => {
-                (format!("`{variant}` is not known here"), Some(known("words", variant, expected)))
-            }
-            Error::SerdeMissingField { field, .. } => (format!("field `{field}` is missing"), None),
-            Error::SerdeInvalidType { unexpected, expected, .. }
-            | Error::SerdeInvalidValue { unexpected, expected, .. } => {
-                (format!("found {unexpected} where {expected} is expected"), None)
-            }
-            Error::DuplicateMappingKey { key: Some(key), .. } => {
-                (format!("`{key}` is given twice"), None)
-            }
-            Error::MultipleDocuments { .. } => {
-                ("a second document begins here: one scenario per file".into(), None)
-            }
-            Error::Message { msg, .. } => (msg.clone(), None),
-            other => (strip_place(&other.to_string()), None),
-        };
-        self.error(place, message, hint)
-    }
-}
-
-/// `did you mean ...? known fields: ...`
-fn known(what: &str, written: &str, expected: &[&'static str]) -> String {
-    if expected.is_empty() {
-        return format!("no {what} are known here");
-    }
-    let list = format!("known {what}: {}", expected.join(", "));
-    match closest(written, expected.iter().copied()) {
-        Some(near) => format!("did you mean `{near}`? {list}"),
-        None => list,
-    }
-}
-
-/// The parser repeats the place in its text; it stands in front of ours already.
-fn strip_place(text: &str) -> String {
-    text.split_once(" at line ")
-        .map_or(text, |(message, _)| message)
-        .lines()
-        .next()
-        .unwrap_or(text)
-        .to_owned()
-}
-
-/// A value that a message repeats may be as long as the file.
-fn shorten(message: &str) -> String {
-    const LONGEST: usize = 600;
-    let printable = message.chars().map(|c| if c.is_control() { ' ' } else { c });
-    let mut short: String = printable.take(LONGEST).collect();
-    if message.chars().nth(LONGEST).is_some() {
-        short.push('…');
-    }
-    short
 }

@@ -6,7 +6,6 @@ mod forms;
 pub mod load;
 pub(crate) mod rules;
 pub mod select;
-mod source;
 pub mod units;
 
 use std::{collections::BTreeMap, sync::Arc};

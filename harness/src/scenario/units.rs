@@ -1,6 +1,6 @@
 //! Spans of time (`250ms`, `3h`, `-90s`) and amounts of money (`49.99 EUR`) as people write them.
 
-use std::{fmt, str::FromStr, time::Duration};
+use std::{fmt, marker::PhantomData, str::FromStr, time::Duration};
 
 use rust_decimal::Decimal;
 use serde::{Deserialize, Deserializer, de};
@@ -28,6 +28,12 @@ impl Span {
     /// Zero if negative.
     pub fn unsigned(self) -> Duration {
         self.0.try_into().unwrap_or(Duration::ZERO)
+    }
+}
+
+impl From<time::Duration> for Span {
+    fn from(duration: time::Duration) -> Self {
+        Self(duration)
     }
 }
 
@@ -72,7 +78,7 @@ impl fmt::Display for Span {
 
 impl<'de> Deserialize<'de> for Span {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+        deserializer.deserialize_any(Written(PhantomData))
     }
 }
 
@@ -99,7 +105,34 @@ impl FromStr for Money {
 
 impl<'de> Deserialize<'de> for Money {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+        deserializer.deserialize_any(Written(PhantomData))
+    }
+}
+
+/// Takes any single value as it is written, so that `5` is answered as a span without a unit and not as a number.
+struct Written<T>(PhantomData<T>);
+
+impl<T: FromStr<Err = String>> de::Visitor<'_> for Written<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a number with its unit")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<T, E> {
+        text.parse().map_err(E::custom)
+    }
+
+    fn visit_i64<E: de::Error>(self, number: i64) -> Result<T, E> {
+        self.visit_str(&number.to_string())
+    }
+
+    fn visit_u64<E: de::Error>(self, number: u64) -> Result<T, E> {
+        self.visit_str(&number.to_string())
+    }
+
+    fn visit_f64<E: de::Error>(self, number: f64) -> Result<T, E> {
+        self.visit_str(&number.to_string())
     }
 }
 

@@ -2,8 +2,7 @@
 
 use std::{
     collections::BTreeSet,
-    fmt,
-    path::{Component, Path, PathBuf},
+    path::{Component, Path},
 };
 
 use serde_json_path::JsonPath;
@@ -15,90 +14,26 @@ use super::{
 use crate::{
     inputs::{self, Carried, Format, SecretKind},
     platforms::PLATFORMS,
-    scenario::{Capability, JoinKey, LogState},
+    scenario::{Capability, JoinKey, LogState, units::Span},
+    yaml::{self, LoadError, LoadErrors, MAX_FILE, Node, Place, Reporter},
 };
-
-/// Longest profile that is read.
-const LIMIT: u64 = 256 * 1024;
-
-/// A profile that cannot be used.
-#[derive(Debug, thiserror::Error)]
-#[error("{}: {kind}", path.display())]
-pub struct ProfileError {
-    /// The file.
-    pub path: PathBuf,
-    /// Why.
-    #[source]
-    pub kind: ProfileErrorKind,
-}
-
-/// What is wrong with a profile.
-#[derive(Debug, thiserror::Error)]
-pub enum ProfileErrorKind {
-    /// The file cannot be read.
-    #[error("cannot be read: {0}")]
-    Read(#[from] std::io::Error),
-    /// It is longer than any profile.
-    #[error("longer than {} KiB", LIMIT / 1024)]
-    TooLong,
-    /// It is no YAML, or has another shape.
-    #[error("{0}")]
-    Shape(Place),
-    /// It reads well, but does not hold together.
-    #[error("{}", list(.0))]
-    Rules(Vec<Problem>),
-}
-
-/// A mistake with its place in the text.
-#[derive(Debug)]
-pub struct Place {
-    /// Line, from 1; 0 if unknown.
-    pub line: u64,
-    /// Column, from 1.
-    pub column: u64,
-    /// What is wrong.
-    pub message: String,
-    /// The line itself.
-    pub text: String,
-    /// What would be right, if that can be guessed.
-    pub hint: Option<String>,
-}
-
-impl std::error::Error for Place {}
-
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.line > 0 {
-            let indent = usize::try_from(self.column.saturating_sub(1)).unwrap_or(0).min(200);
-            writeln!(f, "line {}, column {}: {}", self.line, self.column, self.message)?;
-            write!(f, "  | {}\n  | {}^", self.text, " ".repeat(indent))?;
-        } else {
-            f.write_str(&self.message)?;
-        }
-        match &self.hint {
-            Some(hint) => write!(f, "\nhint: {hint}"),
-            None => Ok(()),
-        }
-    }
-}
 
 /// A rule that the profile breaks.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problem {
+struct Problem {
     /// Field: `send.formats`.
-    pub field: String,
+    field: String,
     /// What is wrong and what would be right.
-    pub message: String,
-}
-
-fn list(problems: &[Problem]) -> String {
-    let lines: Vec<String> =
-        problems.iter().map(|p| format!("  {}: {}", p.field, p.message)).collect();
-    format!("does not hold together:\n{}", lines.join("\n"))
+    message: String,
+    /// What to write instead, where the message does not say it.
+    hint: Option<String>,
 }
 
 /// Reads, checks and returns a profile. Secrets that it names by variable come from the environment.
-pub fn load(path: &Path) -> Result<Profile, ProfileError> {
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub fn load(path: &Path) -> Result<Profile, LoadErrors> {
     load_with(path, from_environment)
 }
 
@@ -109,93 +44,75 @@ fn from_environment(name: &str) -> Option<String> {
 fn load_with(
     path: &Path,
     lookup: impl Fn(&str) -> Option<String>,
-) -> Result<Profile, ProfileError> {
-    let fail = |kind| ProfileError { path: path.to_owned(), kind };
-    let size = std::fs::metadata(path).map_err(|error| fail(error.into()))?.len();
-    if size > LIMIT {
-        return Err(fail(ProfileErrorKind::TooLong));
-    }
-    let text = std::fs::read_to_string(path).map_err(|error| fail(error.into()))?;
-    parse_with(&text, lookup).map_err(fail)
+) -> Result<Profile, LoadErrors> {
+    let text = yaml::read(path, "a profile").map_err(one)?;
+    parse_file(&path.display().to_string(), &text, lookup)
 }
 
 /// The same from text.
-pub fn parse(text: &str) -> Result<Profile, ProfileErrorKind> {
-    parse_with(text, from_environment)
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub fn parse(text: &str) -> Result<Profile, LoadErrors> {
+    parse_file("profile.yaml", text, from_environment)
 }
 
-fn parse_with(
+fn parse_file(
+    file: &str,
     text: &str,
     lookup: impl Fn(&str) -> Option<String>,
-) -> Result<Profile, ProfileErrorKind> {
-    let options = serde_saphyr::options! { with_snippet: false };
-    let mut profile: Profile = serde_saphyr::from_str_with_options(text, options)
-        .map_err(|error| ProfileErrorKind::Shape(place(text, &error)))?;
+) -> Result<Profile, LoadErrors> {
+    let reporter = Reporter::new(file, text);
+    let length = u64::try_from(text.len()).unwrap_or(u64::MAX);
+    if length > MAX_FILE {
+        let hint = "a profile takes a few kilobytes".to_owned();
+        return Err(one(reporter.error(None, yaml::too_long(length), Some(hint))));
+    }
+    if yaml::is_blank(text) {
+        let hint = "copy the reference relay's profile and change it".to_owned();
+        let begin = Some(Place { line: 1, column: 1 });
+        return Err(one(reporter.error(begin, "the file is empty".into(), Some(hint))));
+    }
+    let options = yaml::options();
+    let mut profile: Profile = serde_saphyr::from_str_with_options(text, options.clone())
+        .map_err(|error| one(reporter.yaml(&error)))?;
     let mut problems = secrets(&mut profile, lookup);
     problems.extend(check(&profile));
-    if problems.is_empty() { Ok(profile) } else { Err(ProfileErrorKind::Rules(problems)) }
-}
-
-fn place(text: &str, error: &serde_saphyr::Error) -> Place {
-    let (mut line, mut column) = (0, 0);
-    if let Some(location) = error.location() {
-        (line, column) = (location.line(), location.column());
+    if problems.is_empty() {
+        return Ok(profile);
     }
-    let index = usize::try_from(line.saturating_sub(1)).unwrap_or(usize::MAX);
-    let (message, hint) = match error.without_snippet() {
-        serde_saphyr::Error::SerdeUnknownField { field, expected, .. } => {
-            (format!("unknown field `{field}`"), Some(known(field, expected)))
-        }
-        serde_saphyr::Error::SerdeUnknownVariant { variant, expected, .. } => {
-            (format!("unknown value `{variant}`"), Some(known(variant, expected)))
-        }
-        serde_saphyr::Error::SerdeMissingField { field, .. } => {
-            (format!("the field `{field}` is missing"), None)
-        }
-        other => (other.to_string(), None),
-    };
-    let text = text.lines().nth(index).unwrap_or_default().chars().take(200).collect();
-    Place { line, column, message, text, hint }
+    let tree: Node = serde_saphyr::from_str_with_options(text, options)
+        .map_err(|error| one(reporter.yaml(&error)))?;
+    let mut errors: Vec<LoadError> = problems
+        .into_iter()
+        .map(|problem| {
+            // What is absent is missed at the beginning.
+            let place = tree.place_of_field(&problem.field).or(Some(Place { line: 1, column: 1 }));
+            let message = format!("{}: {}", problem.field, problem.message);
+            reporter.error(place, message, problem.hint)
+        })
+        .collect();
+    errors.sort_by_key(|error| error.place);
+    Err(LoadErrors { errors })
 }
 
+fn one(error: LoadError) -> LoadErrors {
+    LoadErrors { errors: vec![error] }
+}
+
+/// The known names, and the nearest of them.
 fn known(given: &str, expected: &[&str]) -> String {
-    let nearest = expected
-        .iter()
-        .map(|name| (distance(given, name), name))
-        .min()
-        .filter(|(distance, name)| *distance <= name.len().max(3) / 3);
-    match nearest {
-        Some((_, name)) => format!("did you mean `{name}`? Known: {}", expected.join(", ")),
-        None => format!("known: {}", expected.join(", ")),
-    }
-}
-
-/// Edit distance; both texts are short.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().take(64).collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.chars().take(64).enumerate() {
-        let mut diagonal = i;
-        let mut left = i + 1;
-        for (y, cell) in b.iter().zip(row.iter_mut().skip(1)) {
-            let above = *cell;
-            *cell = (diagonal + usize::from(x != *y)).min(above + 1).min(left + 1);
-            diagonal = above;
-            left = *cell;
-        }
-        if let Some(first) = row.first_mut() {
-            *first = i + 1;
-        }
-    }
-    row.last().copied().unwrap_or(0)
+    yaml::known("names", given, expected)
 }
 
 /// Everything that does not hold together.
 fn check(profile: &Profile) -> Vec<Problem> {
     let mut problems = Problems(Vec::new());
     if let Err(errors) = Templates::compile(profile) {
+        let hint =
+            "templates are minijinja: {{ name }}, {{ name | filter }}, {% if name %}...{% endif %}";
         for error in errors {
-            problems.add(&error.field, error.message);
+            problems.with(&error.field, error.message, Some(hint.to_owned()));
         }
     }
     names(profile, &mut problems);
@@ -203,6 +120,7 @@ fn check(profile: &Profile) -> Vec<Problem> {
     paths(profile, &mut problems);
     expressions(profile, &mut problems);
     capabilities(profile, &mut problems);
+    spans(profile, &mut problems);
     problems.0
 }
 
@@ -249,7 +167,39 @@ struct Problems(Vec<Problem>);
 
 impl Problems {
     fn add(&mut self, field: &str, message: impl Into<String>) {
-        self.0.push(Problem { field: field.to_owned(), message: message.into() });
+        self.with(field, message, None);
+    }
+
+    fn with(&mut self, field: &str, message: impl Into<String>, hint: Option<String>) {
+        self.0.push(Problem { field: field.to_owned(), message: message.into(), hint });
+    }
+}
+
+/// A wait is never negative, and the waits that a run cannot do without are longer than nothing.
+fn spans(profile: &Profile, problems: &mut Problems) {
+    let policies = &profile.policies;
+    let within = profile.start.as_ref().and_then(|start| start.within);
+    let waits: [(&str, Option<Span>, bool); 10] = [
+        ("start.within", within, true),
+        ("policies.retry_horizon", Some(policies.retry_horizon), false),
+        ("policies.retry_base", Some(policies.retry_base), false),
+        ("policies.retry_cap", Some(policies.retry_cap), false),
+        ("policies.batch_delay", Some(policies.batch_delay), false),
+        ("policies.stitch_grace", Some(policies.stitch_grace), false),
+        ("policies.quiet", Some(policies.quiet), true),
+        ("policies.acknowledge_within", Some(policies.acknowledge_within), true),
+        ("policies.delivery_timeout", Some(policies.delivery_timeout), true),
+        ("policies.click_ttl", Some(policies.click_ttl), false),
+    ];
+    for (field, span, must_be_some) in waits {
+        let Some(span) = span else { continue };
+        if span.signed().is_negative() {
+            let hint = format!("write it like {}", Span::from(span.signed().abs()));
+            problems.with(field, format!("`{span}` is negative"), Some(hint));
+        } else if must_be_some && span.signed().is_zero() {
+            let hint = "write it like 500ms or 5s".to_owned();
+            problems.with(field, "nothing can happen in no time", Some(hint));
+        }
     }
 }
 
@@ -262,7 +212,7 @@ fn names(profile: &Profile, problems: &mut Problems) {
     let mut seen = BTreeSet::new();
     for id in &profile.platforms {
         if !platforms.contains(&id.as_str()) {
-            problems.add("platforms", format!("no platform `{id}`; {}", known(id, &platforms)));
+            problems.with("platforms", format!("no platform `{id}`"), Some(known(id, &platforms)));
         }
         if !seen.insert(id) {
             problems.add("platforms", format!("`{id}` is named twice"));
@@ -274,8 +224,11 @@ fn names(profile: &Profile, problems: &mut Problems) {
     }
     for id in &profile.send.formats {
         if !formats.contains(&id.as_str()) {
-            problems
-                .add("send.formats", format!("no input format `{id}`; {}", known(id, &formats)));
+            problems.with(
+                "send.formats",
+                format!("no input format `{id}`"),
+                Some(known(id, &formats)),
+            );
         } else if !profile.send.webhooks.contains_key(id) {
             problems.add("send.webhooks", format!("says not where `{id}` goes"));
         }
@@ -495,16 +448,16 @@ send:
             "as_needed",
             "{ fixed: [{ id: main, domain: shop.example, secret: { env: SHOP_SECRET } }] }",
         );
-        let full = parse_with(&text, |name| (name == "SHOP_SECRET").then(|| "s3".to_owned()));
+        let full = parse_file("p", &text, |name| (name == "SHOP_SECRET").then(|| "s3".to_owned()));
         let Shops::Fixed(shops) = full.unwrap().shops else { panic!("fixed shops") };
         assert_eq!(shops[0].secret.as_ref().unwrap().text(), "s3");
-        let error = parse_with(&text, |_| None).unwrap_err().to_string();
+        let error = parse_file("p", &text, |_| None).unwrap_err().to_string();
         assert!(
             error.contains("secret of `main`: the environment variable SHOP_SECRET is not set"),
             "{error}"
         );
         let other = text.replace("shopify", "stripe").replace("secret: {", "write_key: {");
-        let error = parse_with(&other, |_| Some("x".into())).unwrap_err().to_string();
+        let error = parse_file("p", &other, |_| Some("x".into())).unwrap_err().to_string();
         assert!(error.contains("`main` has no webhook_secret, which stripe is"), "{error}");
     }
 
@@ -517,9 +470,9 @@ send:
     #[test]
     fn a_mistyped_key_is_shown_with_its_place_and_what_was_meant() {
         let error = parse(&SMALL.replace("platforms:", "platfroms:")).unwrap_err().to_string();
-        assert!(error.contains("line 4, column 1: unknown field `platfroms`"), "{error}");
+        assert!(error.contains("profile.yaml:4:1: unknown field `platfroms`"), "{error}");
         assert!(error.contains("did you mean `platforms`?"), "{error}");
-        assert!(error.contains("  | platfroms: [meta]\n  | ^"), "{error}");
+        assert!(error.contains("  4 | platfroms: [meta]\n    | ^"), "{error}");
     }
 
     #[test]
@@ -532,7 +485,8 @@ send:
         let error = parse(&text).unwrap_err().to_string();
         for part in [
             "`meta` is named twice",
-            "no platform `tiktik`; did you mean `tiktok`?",
+            "5:12: platforms: no platform `tiktik`\n",
+            "did you mean `tiktok`?",
             "no input format `pigeon`",
             "send.webhooks.shopify.path: unknown name `nonsense`",
             "`clock` needs send.clock",
@@ -560,5 +514,45 @@ send:
         let error = parse(&format!("{SMALL}{log}")).unwrap_err().to_string();
         assert!(error.contains("read.deliveries.call.path"), "{error}");
         assert!(error.contains("read.deliveries.entries"), "{error}");
+    }
+
+    #[test]
+    fn negative_waits_are_refused_with_their_line() {
+        let policies = "policies:\n  quiet: -1s\n  retry_horizon: -2h\n  click_ttl: 90d\n";
+        let error = parse(&format!("{policies}{SMALL}")).unwrap_err().to_string();
+        assert!(error.contains("profile.yaml:2:10: policies.quiet: `-1s` is negative"), "{error}");
+        assert!(error.contains("profile.yaml:3:18: policies.retry_horizon: `-2h`"), "{error}");
+        assert!(
+            error.contains("hint: write it like 2h") && !error.contains("click_ttl"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_name_that_an_order_does_not_have_is_found_at_load() {
+        for wrong in ["{{ order.nummer }}", "{{ ordr.numeric_id }}", "order_{{ order.numeric_id"] {
+            let text = format!("policies:\n  event_id: \"{wrong}\"\n{SMALL}");
+            let error = parse(&text).unwrap_err().to_string();
+            assert!(error.contains("profile.yaml:2:13: policies.event_id: "), "{error}");
+            assert!(error.contains("hint: "), "{error}");
+        }
+        let names = "{{ order.numeric_id }}{{ order['name'] }}{{ order.gid | upper }}";
+        parse(&format!("policies:\n  event_id: \"{names}\"\n{SMALL}")).unwrap();
+    }
+
+    #[test]
+    fn files_that_are_no_profile_say_what_is_wrong() {
+        let dir = tempfile::tempdir().unwrap();
+        let of = |bytes: &[u8]| {
+            let path = dir.path().join("p.yaml");
+            std::fs::write(&path, bytes).unwrap();
+            load(&path).unwrap_err().to_string()
+        };
+        assert!(of(b"# nothing\n").contains("p.yaml:1:1: the file is empty"));
+        assert!(of(b"name: x\nshops: \xff\n").contains("p.yaml:2:8: the text is not UTF-8"));
+        assert!(of(&vec![b'#'; 10_000_000]).contains("10000000 bytes long; at most"));
+        let folder = load(dir.path()).unwrap_err().to_string();
+        assert!(folder.contains("is a folder") && folder.contains("hint: "), "{folder}");
+        assert!(load(&dir.path().join("none.yaml")).unwrap_err().to_string().contains("hint: "));
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 pub use super::{
-    load::{ProfileError, ProfileErrorKind, load, parse},
+    load::{load, parse},
     secret::Secret,
 };
 use crate::scenario::{Capability, HealthState, LogState, OrderKind, OrderState, units::Span};

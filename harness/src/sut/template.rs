@@ -18,6 +18,8 @@ use crate::plan::{Order, Shop};
 /// What start templates know.
 const START: &[&str] =
     &["harness", "workdir", "port", "listen", "gateway", "shops", "settings", "secret"];
+/// What templates know of an order: see [`order_facts`].
+const ORDER: &[&str] = &["numeric_id", "name", "token", "checkout_token", "cart_token", "gid"];
 /// What every call template knows.
 const CALL: &[&str] = &["settings", "secret"];
 
@@ -72,6 +74,9 @@ impl Templates {
                 let message = format!("unknown name `{name}`; known here: {}", known.join(", "));
                 errors.push(TemplateError { field: field.clone(), message });
             }
+            for message in unknown_members(&template) {
+                errors.push(TemplateError { field: field.clone(), message });
+            }
         }
         if errors.is_empty() {
             Ok(Self { environment: Arc::new(environment) })
@@ -99,6 +104,24 @@ impl Templates {
             field.starts_with(&prefix) && template.undeclared_variables(false).contains(name)
         })
     }
+}
+
+/// Names that an order does not have: else they would be found with the first order only.
+fn unknown_members(template: &minijinja::Template<'_, '_>) -> Vec<String> {
+    let mut messages = Vec::new();
+    for name in template.undeclared_variables(true) {
+        let Some((of, member)) = name.split_once('.') else { continue };
+        let (what, known) = match of {
+            "order" => ("an order has no", ORDER),
+            _ => continue,
+        };
+        if !known.contains(&member.split('.').next().unwrap_or_default()) {
+            let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+            messages.push(format!("{what} `{member}`; known here: {known}"));
+        }
+    }
+    messages.sort();
+    messages
 }
 
 /// The id that browser and server share for this order, by the profile's convention.
@@ -315,5 +338,8 @@ mod tests {
         assert_eq!(id("order_{{ order.numeric_id }}").unwrap(), "order_9007199254740993");
         assert_eq!(id("{{ order.name }}").unwrap(), "#1001");
         assert_eq!(id("{{ order.nope }}").unwrap_err().field, "policies.event_id");
+        let facts = order_facts(&order);
+        let names: Vec<_> = facts.as_object().unwrap().keys().map(String::as_str).collect();
+        assert_eq!(names, ORDER);
     }
 }

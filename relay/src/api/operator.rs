@@ -64,9 +64,14 @@ async fn list(
     state: Option<&str>,
 ) -> Result<Json<Value>, ApiError> {
     let text = |name: &str| params.get(name).filter(|v| !v.is_empty()).cloned();
-    let number = |name: &str, default: i64| match text(name) {
-        None => Ok(default),
-        Some(t) => t.parse().map_err(|_| ApiError::field(name, "expected a number")),
+    let number = |name: &str, default: i64, range: std::ops::RangeInclusive<i64>| {
+        let Some(text) = text(name) else { return Ok(default) };
+        let expected = || match *range.end() {
+            i64::MAX => format!("expected a whole number, at least {}", range.start()),
+            most => format!("expected a whole number from {} to {most}", range.start()),
+        };
+        let number = text.parse().ok().filter(|number| range.contains(number));
+        number.ok_or_else(|| ApiError::field(name, expected()))
     };
     let state = state.map(str::to_owned).or_else(|| text("state"));
     let known = ["pending", "delivered", "withheld", "parked", "dead"];
@@ -78,8 +83,8 @@ async fn list(
         order: text("order"),
         destination: text("destination"),
         state,
-        limit: usize::try_from(number("limit", 100)?).unwrap_or(1),
-        after: number("after", 0)?,
+        limit: usize::try_from(number("limit", 100, 1..=listing::MOST)?).unwrap_or(1),
+        after: number("after", 0, 0..=i64::MAX)?,
     };
     let (deliveries, next) = app.store.read(move |db| listing::deliveries(db, &filter)).await?;
     let mut answer = json!({"deliveries": deliveries});

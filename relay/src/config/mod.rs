@@ -2,6 +2,7 @@
 //! their line; a secret may be written as `"env:NAME"`.
 
 mod cidr;
+mod place;
 mod shop;
 
 use std::collections::HashSet;
@@ -152,27 +153,38 @@ pub struct Test {
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The file cannot be read.
-    #[error("cannot read {path}: {source}")]
-    Unreadable {
-        /// Which file.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// The text is not what was expected; the message names line and column.
+    #[error("cannot be read: {0}")]
+    Unreadable(#[from] std::io::Error),
+    /// The text is not what was expected; the message names line and column and shows the line.
     #[error("{0}")]
     Invalid(Box<toml::de::Error>),
-    /// A secret names an environment variable that is not set.
-    #[error("{setting}: environment variable {name} is not set")]
-    NotSet {
-        /// Which setting.
+    /// A setting that cannot be right, or contradicts another.
+    #[error("{}{setting}: {problem}", at(*line))]
+    Setting {
+        /// Which: `shop[0].meta.pixel_id`.
         setting: String,
-        /// Which variable.
-        name: String,
+        /// Its line, from 1; that of the table around it if it is absent.
+        line: Option<usize>,
+        /// What is wrong and what would be right; never the value, which may be a secret.
+        problem: String,
     },
-    /// Settings contradict each other.
-    #[error("{0}")]
-    Contradiction(String),
+}
+
+fn at(line: Option<usize>) -> String {
+    line.map(|line| format!("line {line}: ")).unwrap_or_default()
+}
+
+/// A setting that cannot be right, before its line is known.
+#[derive(Debug)]
+struct Fault {
+    setting: String,
+    problem: String,
+}
+
+impl Fault {
+    fn new(setting: impl Into<String>, problem: impl Into<String>) -> Self {
+        Self { setting: setting.into(), problem: problem.into() }
+    }
 }
 
 impl Config {
@@ -181,8 +193,7 @@ impl Config {
     /// # Errors
     /// See [`ConfigError`].
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
+        let text = std::fs::read_to_string(path)?;
         Self::parse(&text, |name| std::env::var(name).ok())
     }
 
@@ -193,62 +204,54 @@ impl Config {
     pub fn parse(text: &str, env: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
         let mut config: Self =
             toml::from_str(text).map_err(|e| ConfigError::Invalid(Box::new(e)))?;
-        resolve("operator_token", &mut config.operator_token, &env)?;
-        for shop in &mut config.shops {
-            let id = shop.id.clone();
-            for (setting, secret) in shop.secrets() {
-                resolve(&format!("shop {id}: {setting}"), secret, &env)?;
+        config.resolve(&env).and_then(|()| config.check()).map_err(|fault| {
+            ConfigError::Setting {
+                line: place::line_of(text, &fault.setting),
+                setting: fault.setting,
+                problem: fault.problem,
             }
-        }
-        config.check()?;
+        })?;
         Ok(config)
     }
 
-    fn check(&self) -> Result<(), ConfigError> {
-        let fault = |text: String| Err(ConfigError::Contradiction(text));
+    /// Replaces `env:NAME` by what the variable holds.
+    fn resolve(&mut self, env: &impl Fn(&str) -> Option<String>) -> Result<(), Fault> {
+        resolve("operator_token", &mut self.operator_token, env)?;
+        for (i, shop) in self.shops.iter_mut().enumerate() {
+            for (setting, secret) in shop.secrets() {
+                resolve(&format!("shop[{i}].{setting}"), secret, env)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn check(&self) -> Result<(), Fault> {
         if self.operator_token.0.is_empty() {
-            return fault("operator_token must not be empty".into());
+            return Err(Fault::new("operator_token", "must not be empty"));
         }
-        if self.delivery.batch == 0 || self.delivery.in_flight_per_lane == 0 {
-            return fault(
-                "delivery.batch and delivery.in_flight_per_lane must be at least 1".into(),
-            );
-        }
-        if self.delivery.timeout_ms == 0 || self.delivery.backoff_base_ms == 0 {
-            return fault(
-                "delivery.timeout_ms and delivery.backoff_base_ms must be at least 1".into(),
-            );
+        let delivery = &self.delivery;
+        for (setting, is_zero) in [
+            ("delivery.batch", delivery.batch == 0),
+            ("delivery.in_flight_per_lane", delivery.in_flight_per_lane == 0),
+            ("delivery.timeout_ms", delivery.timeout_ms == 0),
+            ("delivery.backoff_base_ms", delivery.backoff_base_ms == 0),
+        ] {
+            if is_zero {
+                return Err(Fault::new(setting, "must be at least 1"));
+            }
         }
         let (mut ids, mut domains) = (HashSet::new(), HashSet::new());
-        for shop in &self.shops {
-            let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_.".contains(&b);
-            if shop.id.is_empty() || shop.id.len() > 100 || !shop.id.bytes().all(plain) {
-                return fault(format!("shop id `{}`: use letters, digits, - _ .", shop.id));
-            }
+        for (i, shop) in self.shops.iter().enumerate() {
+            let at = |setting: &str| format!("shop[{i}].{setting}");
             if !ids.insert(&shop.id) {
-                return fault(format!("shop {} is there twice", shop.id));
+                return Err(Fault::new(at("id"), format!("shop {} is there twice", shop.id)));
             }
             if let Some(domain) = &shop.domain
                 && !domains.insert(domain.to_ascii_lowercase())
             {
-                return fault(format!("domain {domain} belongs to two shops"));
+                return Err(Fault::new(at("domain"), format!("{domain} belongs to two shops")));
             }
-            for secret in &shop.webhook_secrets {
-                if crate::api::signature::standard_secret(&secret.0).is_none() {
-                    return fault(format!(
-                        "shop {}: a webhook secret is `whsec_` and base64 of 24 to 64 bytes",
-                        shop.id
-                    ));
-                }
-            }
-            for name in shop.destinations() {
-                if let Err(error) = shop.destination(name, &Override::default()) {
-                    return fault(format!("shop {}: {name}: {error}", shop.id));
-                }
-            }
-            if shop.shopify_secrets.iter().any(|s| s.0.is_empty()) {
-                return fault(format!("shop {}: a shopify secret is empty", shop.id));
-            }
+            shop.check().map_err(|fault| Fault { setting: at(&fault.setting), ..fault })?;
         }
         Ok(())
     }
@@ -264,13 +267,11 @@ fn resolve(
     setting: &str,
     secret: &mut Secret,
     env: &impl Fn(&str) -> Option<String>,
-) -> Result<(), ConfigError> {
+) -> Result<(), Fault> {
     if let Some(name) = secret.0.strip_prefix("env:") {
-        let value = env(name).filter(|v| !v.is_empty()).ok_or_else(|| ConfigError::NotSet {
-            setting: setting.to_owned(),
-            name: name.to_owned(),
-        })?;
-        *secret = Secret(value);
+        let value = env(name).filter(|v| !v.is_empty());
+        let unset = || Fault::new(setting, format!("environment variable {name} is not set"));
+        *secret = Secret(value.ok_or_else(unset)?);
     }
     Ok(())
 }
@@ -315,9 +316,51 @@ mod tests {
         let text = unknown.unwrap_err().to_string();
         assert!(text.contains("line 3") && text.contains("vlaue"), "{text}");
         let unset = Config::parse("operator_token = 'env:NOPE'", |_| None).unwrap_err();
-        assert!(unset.to_string().contains("NOPE"));
+        assert_eq!(
+            unset.to_string(),
+            "line 1: operator_token: environment variable NOPE is not set"
+        );
         let twice = "operator_token='x'\n[[shop]]\nid='a'\n[[shop]]\nid='a'";
-        assert!(Config::parse(twice, env).unwrap_err().to_string().contains("twice"));
+        assert_eq!(
+            Config::parse(twice, env).unwrap_err().to_string(),
+            "line 5: shop[1].id: shop a is there twice"
+        );
+    }
+
+    #[test]
+    fn a_setting_that_cannot_be_right_is_named_with_its_line_and_without_its_value() {
+        let shop = "operator_token='x'\n[[shop]]\nid='a'\n";
+        for (rest, expected) in [
+            ("webhook_secrets=['hush-hush']\n", "line 4: shop[0].webhook_secrets[0]: "),
+            ("shopify_secrets=['a',\n'']\n", "line 5: shop[0].shopify_secrets[1]: "),
+            (
+                "shopify_secrets=['a',\n'env:NOPE']\n",
+                "line 5: shop[0].shopify_secrets[1]: environment",
+            ),
+            (
+                "[shop.meta]\npixel_id='12x'\naccess_token='hush-hush'\n",
+                "line 5: shop[0].meta.pixel_id: ",
+            ),
+            (
+                "[shop.meta]\npixel_id='1'\naccess_token='t'\nbase_url='ftp://x'\n",
+                "line 7: shop[0].meta.base_url: ",
+            ),
+            (
+                "event_source_url='hush'\n[shop.meta]\npixel_id='1'\naccess_token='t'\n",
+                "line 4: shop[0].event_source_url: ",
+            ),
+        ] {
+            let none = |_: &str| None;
+            let error = Config::parse(&format!("{shop}{rest}"), none).unwrap_err().to_string();
+            assert!(error.starts_with(expected), "{rest}: {error}");
+            assert!(!error.contains("hush"), "{error}");
+        }
+        let batch = "operator_token='x'\n[delivery]\nbatch_delay_ms=1\nbatch=0\n";
+        let error = Config::parse(batch, env).unwrap_err().to_string();
+        assert_eq!(error, "line 4: delivery.batch: must be at least 1");
+        let typed = Config::parse("operator_token='x'\n[delivery]\nbatch='many'\n", env);
+        let error = typed.unwrap_err().to_string();
+        assert!(error.contains("line 3") && error.contains("batch"), "{error}");
     }
 
     #[test]

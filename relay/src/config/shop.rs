@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
+use super::Fault;
 use crate::destinations::{
     Destination, Secret, SettingsError, data_manager, google_ads, meta, tiktok,
 };
@@ -117,23 +118,56 @@ impl Shop {
         Ok(destination)
     }
 
-    pub(super) fn secrets(&mut self) -> Vec<(&'static str, &mut Secret)> {
-        let mut all: Vec<(&'static str, &mut Secret)> = Vec::new();
-        all.extend(self.shopify_secrets.iter_mut().map(|s| ("shopify_secrets", s)));
-        all.extend(self.webhook_secrets.iter_mut().map(|s| ("webhook_secrets", s)));
+    /// Whether every setting can be right by itself; settings are named below the shop.
+    pub(super) fn check(&self) -> Result<(), Fault> {
+        let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_.".contains(&b);
+        if self.id.is_empty() || self.id.len() > 100 || !self.id.bytes().all(plain) {
+            return Err(Fault::new("id", "use letters, digits, - _ ."));
+        }
+        for (i, secret) in self.webhook_secrets.iter().enumerate() {
+            if crate::api::signature::standard_secret(&secret.0).is_none() {
+                let problem = "a webhook secret is `whsec_` and base64 of 24 to 64 bytes";
+                return Err(Fault::new(format!("webhook_secrets[{i}]"), problem));
+            }
+        }
+        if let Some(i) = self.shopify_secrets.iter().position(|s| s.0.is_empty()) {
+            return Err(Fault::new(format!("shopify_secrets[{i}]"), "must not be empty"));
+        }
+        for name in self.destinations() {
+            if let Err(error) = self.destination(name, &Override::default()) {
+                let setting = match error.setting {
+                    // The shop's own, which its destinations share.
+                    own @ "event_source_url" => own.to_owned(),
+                    other => format!("{name}.{other}"),
+                };
+                return Err(Fault::new(setting, error.problem));
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn secrets(&mut self) -> Vec<(String, &mut Secret)> {
+        let mut all: Vec<(String, &mut Secret)> = Vec::new();
+        let lists = [
+            ("shopify_secrets", &mut self.shopify_secrets),
+            ("webhook_secrets", &mut self.webhook_secrets),
+        ];
+        for (name, list) in lists {
+            all.extend(list.iter_mut().enumerate().map(|(i, s)| (format!("{name}[{i}]"), s)));
+        }
         if let Some(meta) = &mut self.meta {
-            all.push(("meta.access_token", &mut meta.access_token));
+            all.push(("meta.access_token".into(), &mut meta.access_token));
         }
         if let Some(google) = &mut self.google_ads {
-            all.push(("google_ads.client_secret", &mut google.client_secret));
-            all.push(("google_ads.refresh_token", &mut google.refresh_token));
+            all.push(("google_ads.client_secret".into(), &mut google.client_secret));
+            all.push(("google_ads.refresh_token".into(), &mut google.refresh_token));
         }
         if let Some(google) = &mut self.data_manager {
-            all.push(("data_manager.client_secret", &mut google.client_secret));
-            all.push(("data_manager.refresh_token", &mut google.refresh_token));
+            all.push(("data_manager.client_secret".into(), &mut google.client_secret));
+            all.push(("data_manager.refresh_token".into(), &mut google.refresh_token));
         }
         if let Some(tiktok) = &mut self.tiktok {
-            all.push(("tiktok.access_token", &mut tiktok.access_token));
+            all.push(("tiktok.access_token".into(), &mut tiktok.access_token));
         }
         all
     }

@@ -10,6 +10,9 @@ use super::Rules;
 use super::intake::BLOCKED;
 use crate::clock::from_millis;
 
+/// Most deliveries of one answer.
+pub const MOST: i64 = 1000;
+
 /// Which deliveries to list.
 #[derive(Debug, Clone, Default)]
 pub struct Filter {
@@ -21,7 +24,7 @@ pub struct Filter {
     pub destination: Option<String>,
     /// Only in this state.
     pub state: Option<String>,
-    /// At most so many.
+    /// At most so many; never more than [`MOST`].
     pub limit: usize,
     /// Only those after this row.
     pub after: i64,
@@ -56,8 +59,8 @@ pub fn deliveries(
         }
     }
     sql.push_str(" ORDER BY id LIMIT ?");
-    let limit = filter.limit.clamp(1, 1000);
-    values.push(Sql::Integer(i64::try_from(limit).unwrap_or(1000) + 1));
+    let limit = filter.limit.clamp(1, usize::try_from(MOST).unwrap_or(usize::MAX));
+    values.push(Sql::Integer(i64::try_from(limit).unwrap_or(MOST) + 1));
     let mut statement = db.prepare_cached(&sql)?;
     let mut rows = statement.query(params_from_iter(values))?;
     let mut found = Vec::new();

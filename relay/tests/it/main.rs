@@ -3,4 +3,6 @@
 
 mod delivery;
 mod intake;
+mod operator;
+mod program;
 mod support;

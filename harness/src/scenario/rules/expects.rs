@@ -37,18 +37,21 @@ impl Rules {
                 self.known_order(&format!("{at}/order"), &attempts.order);
                 let bounds = attempts.at_least.or(attempts.at_most);
                 if attempts.exactly.is_some() && bounds.is_some() {
-                    self.say(&at, "`exactly` does not go together with `at_least` or `at_most`");
+                    let message = "`exactly` does not go together with `at_least` or `at_most`";
+                    self.say(&at, message, "keep the one or the others");
                 }
                 if let (Some(least), Some(most)) = (attempts.at_least, attempts.at_most)
                     && least > most
                 {
-                    self.say(&at, "`at_least` is more than `at_most`");
+                    self.say(&at, "`at_least` is more than `at_most`", "exchange them");
                 }
+                self.not_negative(format!("{at}/gaps_at_least"), attempts.gaps_at_least);
                 let says_something = attempts.exactly.or(bounds).is_some()
                     || attempts.gaps_at_least.is_some()
                     || !attempts.same.is_empty();
                 if !says_something {
-                    self.say(&at, "asks for nothing");
+                    let hint = "give exactly, at_least, at_most, gaps_at_least or same";
+                    self.say(&at, "asks for nothing", hint);
                 }
             }
             Expect::Payload(payload) => {
@@ -65,10 +68,14 @@ impl Rules {
                     payload.present,
                 ];
                 match asked.iter().filter(|asked| **asked).count() {
-                    0 => self.say(&at, "asks for nothing: give equals, matches, absent or present"),
+                    0 => {
+                        let hint = "give equals, matches, absent or present";
+                        self.say(&at, "asks for nothing", hint);
+                    }
                     1 => {}
                     _ if payload.absent => {
-                        self.say(&at, "`absent` does not go together with other demands")
+                        let message = "`absent` does not go together with other demands";
+                        self.say(&at, message, "keep one of them");
                     }
                     _ => {}
                 }
@@ -81,7 +88,8 @@ impl Rules {
             Expect::ExportLacks(lacks) => {
                 self.known_person(&format!("{at}/export_lacks/by"), lacks.by.as_deref());
                 if lacks.values.is_empty() {
-                    self.say(format!("{at}/export_lacks/values"), "names no value");
+                    let hint = "write it like values: [fbclid, email]";
+                    self.say(format!("{at}/export_lacks/values"), "names no value", hint);
                 }
             }
         }
@@ -94,7 +102,7 @@ impl Rules {
                 self.unknown(at, "field of an item", first, ITEM_FIELDS);
             }
         } else if let Err(error) = JsonPath::parse(path) {
-            self.say_with(
+            self.say(
                 at,
                 format!("not a JSONPath: {error}"),
                 "write it like $.data[0].event_id or item.value",

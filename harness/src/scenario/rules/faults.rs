@@ -26,9 +26,16 @@ impl Rules {
             fault.retry_after_text.is_some(),
         ];
         if headers.iter().filter(|given| **given).count() > 1 {
-            self.say(at, "more than one form of Retry-After is given");
+            let hint = "keep one of retry_after, retry_after_date and retry_after_text";
+            self.say(at, "more than one form of Retry-After is given", hint);
         }
+        self.not_negative(format!("{at}/retry_after"), fault.retry_after);
+        self.not_negative(format!("{at}/retry_after_date"), fault.retry_after_date);
         match &fault.answers {
+            Answers::Delay(span) => self.not_negative(format!("{at}/answers/delay"), Some(*span)),
+            Answers::SlowBody(span) => {
+                self.not_negative(format!("{at}/answers/slow_body"), Some(*span))
+            }
             Answers::Http(answer) => self.http(&format!("{at}/answers/http"), answer),
             Answers::Failure(class) => {
                 let named = match (&fault.name, on) {
@@ -39,7 +46,8 @@ impl Rules {
                 for platform in named.iter().filter_map(|id| platforms::by_id(id)) {
                     if !knows_failure(platform, *class) {
                         let message = format!("{} has no such answer", platform.id());
-                        self.say(format!("{at}/answers"), message);
+                        let hint = "name the platforms that have it under `platforms`";
+                        self.say(format!("{at}/answers"), message, hint);
                     }
                 }
             }
@@ -49,13 +57,15 @@ impl Rules {
 
     fn http(&mut self, at: &str, answer: &HttpAnswer) {
         if !(200..=599).contains(&answer.status) {
-            self.say(format!("{at}/status"), format!("{} is no final HTTP status", answer.status));
+            let message = format!("{} is no final HTTP status", answer.status);
+            self.say(format!("{at}/status"), message, "write a number from 200 to 599");
         }
         for (name, value) in &answer.headers {
             let good = http::HeaderName::try_from(name.as_str()).is_ok()
                 && http::HeaderValue::try_from(value).is_ok();
             if !good {
-                self.say(format!("{at}/headers/{name}"), "not a valid HTTP header");
+                let hint = "names have no blanks, values no line ends";
+                self.say(format!("{at}/headers/{name}"), "not a valid HTTP header", hint);
             }
         }
     }
@@ -64,13 +74,15 @@ impl Rules {
         match when {
             When::Path(pattern) => self.regex(&format!("{at}/path"), pattern),
             When::Method(method) if http::Method::from_bytes(method.as_bytes()).is_err() => {
-                self.say(format!("{at}/method"), format!("`{method}` is no HTTP method"));
+                let message = format!("`{method}` is no HTTP method");
+                self.say(format!("{at}/method"), message, "write it like POST");
             }
             When::Header(headers) => {
                 for name in
                     headers.keys().filter(|name| http::HeaderName::try_from(name.as_str()).is_err())
                 {
-                    self.say(format!("{at}/header"), format!("`{name}` is no header name"));
+                    let message = format!("`{name}` is no header name");
+                    self.say(format!("{at}/header"), message, "names have no blanks or colons");
                 }
             }
             When::Method(_) | When::Query(_) | When::BodyContains(_) | When::BodyJson(_) => {}

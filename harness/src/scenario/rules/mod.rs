@@ -9,12 +9,14 @@ use std::collections::BTreeSet;
 
 use regex::Regex;
 
-use super::{Given, Platforms, Scenario, Step, UntilStep, select::closest};
+use super::{Given, Platforms, Scenario, Step, UntilStep, select::closest, units::Span};
 use crate::platforms::{self, PLATFORMS};
 pub(crate) use {faults::knows_failure, orders::CONTACT_FIELDS};
 
 /// Most steps of one scenario, and most orders.
 const MAX_STEPS: usize = 200;
+/// What to do about an entry that is there twice.
+const TWICE: &str = "keep one of them";
 /// Most repetitions of anything.
 const MAX_TIMES: u32 = 1_000;
 
@@ -23,7 +25,8 @@ const MAX_TIMES: u32 = 1_000;
 pub(super) struct Broken {
     pub(super) at: String,
     pub(super) message: String,
-    pub(super) hint: Option<String>,
+    /// What to write instead.
+    pub(super) hint: String,
 }
 
 /// Everything that is wrong with a scenario that has the right form.
@@ -64,36 +67,29 @@ struct Rules {
 }
 
 impl Rules {
-    fn say(&mut self, at: impl Into<String>, message: impl Into<String>) {
-        self.found.push(Broken { at: at.into(), message: message.into(), hint: None });
-    }
-
-    fn say_with(
-        &mut self,
-        at: impl Into<String>,
-        message: impl Into<String>,
-        hint: impl Into<String>,
-    ) {
-        self.found.push(Broken { at: at.into(), message: message.into(), hint: Some(hint.into()) });
+    fn say(&mut self, at: impl Into<String>, message: impl Into<String>, hint: impl Into<String>) {
+        self.found.push(Broken { at: at.into(), message: message.into(), hint: hint.into() });
     }
 
     fn head(&mut self, scenario: &Scenario) {
         let title = scenario.title.trim();
         if title.is_empty() || title != scenario.title || title.contains('\n') {
-            self.say("title", "the title must be one line of text");
+            let hint = "write one sentence that says what holds if the relay is right";
+            self.say("title", "the title must be one line of text", hint);
         }
         if title.ends_with('.') {
-            self.say("title", "the title ends with a full stop");
+            self.say("title", "the title ends with a full stop", "leave it out");
         }
         let length = title.chars().count();
         if length > 100 {
             self.say(
                 "title",
                 format!("the title has {length} characters; at most 100 are allowed"),
+                "say the rest under `why`",
             );
         }
         if scenario.covers.is_empty() {
-            self.say_with(
+            self.say(
                 "covers",
                 "covers no entry of the catalogue",
                 "write it like covers: [DED-05]",
@@ -101,34 +97,34 @@ impl Rules {
         }
         for (i, entry) in scenario.covers.iter().enumerate() {
             if !is_catalogue_id(entry) {
-                self.say_with(
+                self.say(
                     format!("covers/{i}"),
                     format!("`{entry}` is no catalogue entry"),
                     "write it like DED-05",
                 );
             }
             if scenario.covers.iter().take(i).any(|before| before == entry) {
-                self.say(format!("covers/{i}"), format!("`{entry}` is listed twice"));
+                self.say(format!("covers/{i}"), format!("`{entry}` is listed twice"), TWICE);
             }
         }
         self.platforms("platforms", &scenario.platforms);
         if scenario.steps.is_empty() {
-            self.say("steps", "nothing happens in it");
+            self.say("steps", "nothing happens in it", "write it like - order: { id: A }");
         }
         if scenario.steps.len() > MAX_STEPS {
-            self.say("steps", format!("more than {MAX_STEPS} steps"));
+            self.say("steps", format!("more than {MAX_STEPS} steps"), "split the scenario");
         }
     }
 
     fn platforms(&mut self, at: &str, platforms: &Platforms) {
         let Platforms::Only(ids) = platforms else { return };
         if ids.is_empty() {
-            self.say_with(at, "no platform is named", "leave `platforms` out for all of them");
+            self.say(at, "no platform is named", "leave `platforms` out for all of them");
         }
         for (i, id) in ids.iter().enumerate() {
             self.platform(&format!("{at}/{i}"), id, true);
             if ids.iter().take(i).any(|before| before == id) {
-                self.say(format!("{at}/{i}"), format!("`{id}` is listed twice"));
+                self.say(format!("{at}/{i}"), format!("`{id}` is listed twice"), TWICE);
             }
         }
     }
@@ -145,7 +141,7 @@ impl Rules {
         let near =
             closest(name, known.iter().copied()).map(|near| format!("did you mean `{near}`? "));
         let list = if known.is_empty() { "none is known here".into() } else { known.join(", ") };
-        self.say_with(
+        self.say(
             at,
             format!("there is no {what} `{name}`"),
             format!("{}known: {list}", near.unwrap_or_default()),
@@ -171,7 +167,7 @@ impl Rules {
 
     fn person_name(&mut self, at: &str, name: Option<&str>) {
         if name.is_some_and(|name| !is_slug(name)) {
-            self.say_with(at, "this is no name for a person", "use a-z, 0-9 and _");
+            self.say(at, "this is no name for a person", "use a-z, 0-9 and _");
         }
     }
 
@@ -183,13 +179,26 @@ impl Rules {
 
     fn times(&mut self, at: &str, times: Option<u32>, most: u32) {
         if let Some(times) = times.filter(|times| !(1..=most).contains(times)) {
-            self.say(at, format!("{times} is out of range: 1 to {most} are allowed"));
+            let hint = format!("write a number from 1 to {most}");
+            self.say(at, format!("{times} is out of range: 1 to {most} are allowed"), hint);
+        }
+    }
+
+    /// A wait, or a distance in one direction.
+    fn not_negative(&mut self, at: String, span: Option<Span>) {
+        if let Some(span) = span.filter(|span| span.signed().is_negative()) {
+            let hint = format!("write it like {}", Span::from(span.signed().abs()));
+            self.say(at, format!("`{span}` is negative"), hint);
         }
     }
 
     fn step(&mut self, at: &str, step: &Step) {
         match step {
-            Step::Visit(visit) => self.person_name(&format!("{at}/visit/by"), visit.by.as_deref()),
+            Step::Visit(visit) => {
+                self.person_name(&format!("{at}/visit/by"), visit.by.as_deref());
+                self.not_negative(format!("{at}/visit/ago"), visit.ago);
+                self.not_negative(format!("{at}/visit/late"), visit.late);
+            }
             Step::Consent(consent) => {
                 self.person_name(&format!("{at}/consent/by"), consent.by.as_deref())
             }
@@ -197,6 +206,7 @@ impl Rules {
             Step::Reload(reload) => {
                 self.known_order(&format!("{at}/reload/order"), &reload.order);
                 self.times(&format!("{at}/reload/times"), reload.times, MAX_TIMES);
+                self.not_negative(format!("{at}/reload/after"), reload.after);
             }
             Step::Webhook(webhook) => self.webhook(&format!("{at}/webhook"), webhook),
             Step::Refund(refund) => {
@@ -247,7 +257,10 @@ impl Rules {
                 }
                 self.times(&format!("{at}/replay/times"), replay.times, MAX_TIMES);
             }
-            Step::Clock(_) | Step::Restart(_) => {}
+            Step::Clock(clock) => {
+                self.not_negative(format!("{at}/clock/advance"), Some(clock.advance))
+            }
+            Step::Restart(_) => {}
         }
     }
 
@@ -261,25 +274,28 @@ impl Rules {
         if let Err(error) = Regex::new(pattern) {
             let text = error.to_string();
             let reason = text.lines().last().unwrap_or_default().trim_start_matches("error: ");
-            self.say(at, format!("not a regular expression: {reason}"));
+            let hint =
+                "put a backslash before brackets, dots and plus signs that stand for themselves";
+            self.say(at, format!("not a regular expression: {reason}"), hint);
         }
     }
 
     fn variants(&mut self, scenario: &Scenario) {
         if scenario.variants.len() > 200 {
-            self.say("variants", "more than 200 variants");
+            self.say("variants", "more than 200 variants", "split the scenario");
         }
         for (i, variant) in scenario.variants.iter().enumerate() {
             let at = format!("variants/{i}/name");
             if !is_slug(&variant.name) {
-                self.say_with(
+                self.say(
                     &at,
                     format!("`{}` is no name for a variant", variant.name),
                     "use a-z, 0-9 and _",
                 );
             }
             if scenario.variants.iter().take(i).any(|before| before.name == variant.name) {
-                self.say(&at, format!("there is a variant `{}` already", variant.name));
+                let message = format!("there is a variant `{}` already", variant.name);
+                self.say(&at, message, "give each a name of its own");
             }
             if let Some(platforms) = &variant.platforms {
                 self.platforms(&format!("variants/{i}/platforms"), platforms);

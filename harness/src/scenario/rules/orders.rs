@@ -29,20 +29,21 @@ impl Rules {
             || order.id.len() > 32
             || !order.id.bytes().all(|b| b.is_ascii_alphanumeric())
         {
-            self.say_with(
+            self.say(
                 format!("{at}/id"),
                 format!("`{}` is no id for an order", order.id),
                 "write it like id: A",
             );
         } else if !self.orders.insert(order.id.clone()) {
-            self.say(format!("{at}/id"), format!("there is an order `{}` already", order.id));
+            let message = format!("there is an order `{}` already", order.id);
+            self.say(format!("{at}/id"), message, "give each order an id of its own");
         }
         self.person_name(&format!("{at}/by"), order.by.as_deref());
         self.shop(&format!("{at}/shop"), order.shop.as_deref());
         self.money(&format!("{at}/total"), order.total.as_ref());
         self.parts(&format!("{at}/money"), order.total.as_ref(), &order.money);
         if let Some(zone) = order.zone.as_deref().filter(|zone| offset(zone).is_none()) {
-            self.say_with(
+            self.say(
                 format!("{at}/zone"),
                 format!("`{zone}` is no offset"),
                 "write it like +01:00",
@@ -54,7 +55,8 @@ impl Rules {
         self.times(&format!("{at}/copies"), order.copies, 100);
         self.times(&format!("{at}/bulk"), order.bulk, MAX_BULK);
         if order.patch.as_ref().is_some_and(|patch| !patch.is_object()) {
-            self.say(format!("{at}/patch"), "a merge patch of an order must be a mapping");
+            let hint = "write it like patch: { note: null }";
+            self.say(format!("{at}/patch"), "a merge patch of an order must be a mapping", hint);
         }
     }
 
@@ -64,7 +66,8 @@ impl Rules {
                 || money.amount > rust_decimal::Decimal::from(1_000_000_000)
         };
         if money.is_some_and(too_much) {
-            self.say(at, "an amount must be between zero and a billion");
+            let hint = "write it like 49.99 EUR";
+            self.say(at, "an amount must be between zero and a billion", hint);
         }
     }
 
@@ -79,15 +82,20 @@ impl Rules {
             let Some(part) = part else { continue };
             self.money(&format!("{at}/{name}"), Some(part));
             match total {
-                None => self.say(format!("{at}/{name}"), "parts need a `total`"),
+                None => {
+                    let hint = "add it to the order: `total: 49.99 EUR`";
+                    self.say(format!("{at}/{name}"), "parts need a `total`", hint);
+                }
                 Some(total) if total.currency != part.currency => {
                     self.say(
                         format!("{at}/{name}"),
                         format!("not in {}, the currency of the total", total.currency),
+                        "what the customer saw in another currency is `presentment`",
                     );
                 }
                 Some(total) if name != "discount" && part.amount > total.amount => {
-                    self.say(format!("{at}/{name}"), "more than the total");
+                    let hint = format!("at most {}, the total", total.amount);
+                    self.say(format!("{at}/{name}"), "more than the total", hint);
                 }
                 Some(_) => {}
             }
@@ -99,17 +107,19 @@ impl Rules {
         match (&webhook.order, &webhook.raw) {
             (Some(order), _) => self.known_order(&format!("{at}/order"), order),
             (None, Some(_)) => {}
-            (None, None) => self.say_with(at, "about no order", "give `order`, or a body as `raw`"),
+            (None, None) => self.say(at, "about no order", "give `order`, or a body as `raw`"),
         }
         self.times(&format!("{at}/times"), webhook.times, MAX_TIMES);
         self.shop(&format!("{at}/shop"), webhook.shop.as_deref());
         self.money(&format!("{at}/total"), webhook.total.as_ref());
         if webhook.raw.is_some() && webhook.patch.is_some() {
-            self.say(format!("{at}/patch"), "a raw body cannot be patched");
+            let hint = "write the change into `raw`, or leave `raw` out";
+            self.say(format!("{at}/patch"), "a raw body cannot be patched", hint);
         }
         for (i, status) in webhook.answered.iter().flatten().enumerate() {
             if !(100..=599).contains(status) {
-                self.say(format!("{at}/answered/{i}"), format!("{status} is no HTTP status"));
+                let message = format!("{status} is no HTTP status");
+                self.say(format!("{at}/answered/{i}"), message, "write it like [200, 202]");
             }
         }
     }

@@ -1,5 +1,5 @@
-//! A scenario file as a tree in which every value knows its line and column, so that errors found
-//! long after parsing can still point into the file.
+//! A file as a tree in which every value knows its line and column, so that errors found long after parsing can still
+//! point into the file.
 
 use std::fmt;
 
@@ -12,14 +12,14 @@ use serde_saphyr::Spanned;
 
 /// A place in a file, counted from one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Place {
-    pub(super) line: usize,
-    pub(super) column: usize,
+pub(crate) struct Place {
+    pub(crate) line: usize,
+    pub(crate) column: usize,
 }
 
 impl Place {
     /// From the parser's own; `None` if it does not know.
-    pub(super) fn of(location: serde_saphyr::Location) -> Option<Self> {
+    pub(crate) fn of(location: serde_saphyr::Location) -> Option<Self> {
         let line = usize::try_from(location.line()).ok().filter(|line| *line > 0)?;
         let column = usize::try_from(location.column()).ok().filter(|column| *column > 0)?;
         Some(Self { line, column })
@@ -28,7 +28,7 @@ impl Place {
 
 /// One value of the file.
 #[derive(Debug)]
-pub(super) enum Node {
+pub(crate) enum Node {
     Scalar(Value),
     List(Vec<Spanned<Node>>),
     Mapping(Vec<(String, Spanned<Node>)>),
@@ -36,7 +36,7 @@ pub(super) enum Node {
 
 impl Node {
     /// The same as plain JSON.
-    pub(super) fn to_json(&self) -> Value {
+    pub(crate) fn to_json(&self) -> Value {
         match self {
             Self::Scalar(value) => value.clone(),
             Self::List(items) => items.iter().map(|item| item.value.to_json()).collect(),
@@ -47,7 +47,7 @@ impl Node {
     }
 
     /// Where the value at this path (`steps/0/order/id`) stands, or the nearest one around it that exists.
-    pub(super) fn place(&self, path: &str) -> Option<Place> {
+    pub(crate) fn place(&self, path: &str) -> Option<Place> {
         let mut node = self;
         let mut found = None;
         for part in path.split('/').filter(|part| !part.is_empty()) {
@@ -61,6 +61,47 @@ impl Node {
             let Some(next) = next else { break };
             found = Place::of(next.referenced).or(found);
             node = &next.value;
+        }
+        found
+    }
+}
+
+impl Node {
+    /// The same for a field as people write it (`send.webhooks.shopify.path`, `start.command[0]`). Names may hold dots
+    /// themselves: the longest that fits is taken.
+    pub(crate) fn place_of_field(&self, field: &str) -> Option<Place> {
+        let (mut node, mut rest) = (self, field);
+        let mut found = None;
+        while !rest.is_empty() {
+            let (next, left) = match node {
+                Self::Scalar(_) => break,
+                Self::List(items) => {
+                    let Some((index, left)) =
+                        rest.strip_prefix('[').and_then(|inner| inner.split_once(']'))
+                    else {
+                        break;
+                    };
+                    let Some(item) = index.parse::<usize>().ok().and_then(|i| items.get(i)) else {
+                        break;
+                    };
+                    (item, left)
+                }
+                Self::Mapping(pairs) => {
+                    let after = |key: &str| {
+                        rest.strip_prefix(key)
+                            .filter(|left| left.is_empty() || left.starts_with(['.', '[']))
+                    };
+                    let fitting =
+                        pairs.iter().filter_map(|(key, value)| Some((key, value, after(key)?)));
+                    let Some((_, value, left)) = fitting.max_by_key(|(key, ..)| key.len()) else {
+                        break;
+                    };
+                    (value, left)
+                }
+            };
+            found = Place::of(next.referenced).or(found);
+            node = &next.value;
+            rest = left.strip_prefix('.').unwrap_or(left);
         }
         found
     }

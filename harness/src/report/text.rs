@@ -1,0 +1,60 @@
+//! Text in columns: wrapped at blanks, cut with a mark.
+
+/// Columns of output that goes into a pipe or file.
+pub const PIPE_WIDTH: usize = 80;
+
+/// Breaks at blanks; `lead` stands before the first line, as many blanks before the others. Long words stay whole.
+pub fn wrap(text: &str, width: usize, lead: &str) -> String {
+    let indent = " ".repeat(lead.chars().count());
+    let mut out = lead.to_owned();
+    let mut column = indent.len();
+    let mut fresh = true;
+    for word in text.split_whitespace() {
+        let visible = word.chars().count();
+        if !fresh && column + 1 + visible > width {
+            out.push('\n');
+            out.push_str(&indent);
+            column = indent.len();
+            fresh = true;
+        }
+        if !fresh {
+            out.push(' ');
+            column += 1;
+        }
+        out.push_str(word);
+        column += visible;
+        fresh = false;
+    }
+    out
+}
+
+/// At most `width` characters; what is longer ends in `...`.
+pub fn cut(line: &str, width: usize) -> String {
+    if line.chars().count() <= width {
+        line.to_owned()
+    } else {
+        line.chars().take(width.saturating_sub(3)).chain("...".chars()).collect()
+    }
+}
+
+/// The ending of a noun after a number.
+pub fn plural(n: usize) -> &'static str {
+    if n == 1 { "" } else { "s" }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_broken_at_blanks_and_indented_below_its_lead() {
+        assert_eq!(wrap("one two three", 9, "* "), "* one two\n  three");
+        assert_eq!(wrap("averyveryverylongword x", 8, ""), "averyveryverylongword\nx");
+    }
+
+    #[test]
+    fn long_lines_are_cut_with_a_mark() {
+        assert_eq!(cut("abcdefgh", 6), "abc...");
+        assert_eq!(cut("abc", 6), "abc");
+    }
+}
