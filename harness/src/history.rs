@@ -187,7 +187,6 @@ pub struct Waited {
     pub missing: Vec<String>,
     /// Waiting that the scenario or profile declares (retry floors, quiet windows).
     pub declared: Duration,
-    /// The share of the waiting in which somebody on this machine waited for a processor, if it is so large that what did
-    /// not happen proves nothing.
-    pub strained: Option<f64>,
+    /// Why what did not happen proves nothing, if it does not: the machine had no time, or something came that cannot be read.
+    pub unproven: Option<String>,
 }

@@ -454,17 +454,7 @@ impl Run {
         let controls = driver.controls();
         let profile = &self.options.profile;
         let truth = truth::truth(case, platform, profile, &actions);
-        let waited = until_decided(
-            &self.options,
-            &self.strain,
-            case,
-            platform,
-            &handle,
-            &actions,
-            &truth,
-            controls,
-        )
-        .await;
+        let waited = until_decided(self, case, platform, &handle, &actions, &truth, controls).await;
         let readings = read_back(&mut driver, case, &handle).await;
         drop(driver);
         let captured = handle.close();

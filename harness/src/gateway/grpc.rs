@@ -58,6 +58,8 @@ impl State {
             request,
             reading: None,
             owners: Vec::new(),
+            over: Vec::new(),
+            shared_account: false,
             now: cases.first().map_or_else(OffsetDateTime::now_utc, |case| case.now()),
             cases,
             account: None,

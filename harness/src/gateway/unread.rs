@@ -96,6 +96,16 @@ pub struct UnreadRequests {
     pub count: u64,
 }
 
+impl std::fmt::Display for UnreadRequests {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "{} requests came in {}, which no simulator reads\nhint: let the relay use the platform's REST interface",
+            self.count, self.protocol
+        )
+    }
+}
+
 /// Everything of the kind in a run.
 #[derive(Default)]
 pub(super) struct Unread {

@@ -1,4 +1,5 @@
-//! What did not happen on a machine that had no time proves nothing: it is said to be unknown, not lost.
+//! What did not happen on a machine that had no time, or may have gone by a way that cannot be read, is said to be
+//! unknown, not lost.
 
 use crate::{
     history::Waited,
@@ -16,8 +17,7 @@ pub(super) fn withdraw(
     findings: &mut Vec<Finding>,
     notes: &mut Vec<String>,
 ) {
-    let Some(share) = waited.strained.filter(|_| !waited.decided) else { return };
-    let percent = (share * 100.0).round();
+    let Some(why) = waited.unproven.as_ref().filter(|_| !waited.decided) else { return };
     let lost = |order: &Option<String>, cells: &[Cell]| {
         cells.iter().any(|c| Some(&c.order) == order.as_ref() && c.outcome == Outcome::Lost)
     };
@@ -29,13 +29,11 @@ pub(super) fn withdraw(
     let mut taken_back = findings.len() < before;
     for cell in cells.iter_mut().filter(|cell| cell.outcome == Outcome::Lost) {
         cell.outcome = Outcome::Unknown;
-        cell.detail = "not seen, but the machine had no time to tell".into();
+        cell.detail = "not seen, but that proves nothing here".into();
         taken_back = true;
     }
     if taken_back {
-        notes.push(format!(
-            "the machine was too busy: in {percent} % of the waiting something could not run for want of a processor"
-        ));
+        notes.push(why.clone());
     }
 }
 
@@ -85,8 +83,8 @@ mod tests {
 
     #[test]
     fn only_what_was_concluded_from_absence_is_taken_back() {
-        let strained = Waited { strained: Some(0.9), ..Waited::default() };
-        let (cells, findings, notes) = withdrawn(&strained);
+        let unproven = Waited { unproven: Some("busy".into()), ..Waited::default() };
+        let (cells, findings, notes) = withdrawn(&unproven);
         assert_eq!(cells, [Outcome::Unknown, Outcome::CountedTwice]);
         assert_eq!(findings, ["exactly_once", "consent_respected"]);
         assert_eq!(notes, 1);
@@ -95,7 +93,7 @@ mod tests {
     #[test]
     fn a_fair_wait_or_a_decided_case_keeps_its_verdict() {
         let fair = Waited::default();
-        let decided = Waited { strained: Some(0.9), decided: true, ..Waited::default() };
+        let decided = Waited { unproven: Some("busy".into()), decided: true, ..Waited::default() };
         for waited in [fair, decided] {
             let (cells, findings, notes) = withdrawn(&waited);
             assert_eq!(cells, [Outcome::Lost, Outcome::CountedTwice]);

@@ -2,11 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Options, SILENCE, strain::Strain};
+use super::{Run, SILENCE};
 use crate::{
     driver::Driver,
     exchange::{Ending, Exchange, OrderRef},
-    gateway::{CaseHandle, Log},
+    gateway::{CaseHandle, Gateway, Log},
     history::{Action, Did, Readings, Waited},
     judge,
     plan::Case,
@@ -22,8 +22,7 @@ const SLACK: Duration = Duration::from_secs(4);
 /// Waits until the case is decided: all that the steps imply has happened, the control order was taken, and it has
 /// been quiet for the declared time since.
 pub(super) async fn until_decided(
-    options: &Options,
-    strain: &Strain,
+    run: &Run,
     case: &Case,
     platform: &'static dyn Platform,
     handle: &CaseHandle,
@@ -31,6 +30,7 @@ pub(super) async fn until_decided(
     expected: &Truth,
     controls: u32,
 ) -> Waited {
+    let (options, strain) = (&run.options, &run.strain);
     let profile = &options.profile;
     let quiet = quiet_window(case, profile, expected);
     let held_back = held_back(case, profile, actions, expected);
@@ -95,8 +95,27 @@ pub(super) async fn until_decided(
         deadline = patience;
     };
     let sentinel = handle.look(sentinel_taken);
-    let strained = strain.too_much(&mark);
-    Waited { decided: settled, sentinel, quiet: quiet + held_back, missing, declared, strained }
+    let too_busy = strain.too_much(&mark).map(|share| {
+        let percent = (share * 100.0).round();
+        format!(
+            "the machine was too busy: in {percent} % of the waiting something could not run for want of a processor"
+        )
+    });
+    // Where its requests can be read, one that cannot is no excuse.
+    let is_read = handle.look(|log| {
+        log.exchanges.iter().any(|e| e.platform == Some(case.platform) && e.reading.is_some())
+    });
+    let unproven = too_busy.or_else(|| unread(&run.gateway, case.platform).filter(|_| !is_read));
+    Waited { decided: settled, sentinel, quiet: quiet + held_back, missing, declared, unproven }
+}
+
+/// What came for this platform and could not be read: an order may have gone that way.
+fn unread(gateway: &Gateway, platform: &str) -> Option<String> {
+    let requests = gateway.unreadable();
+    let request = requests.iter().find(|unread| unread.platform == Some(platform));
+    let tunnels = gateway.tunnels_unread();
+    let tunnel = tunnels.iter().find(|unread| unread.platform == Some(platform));
+    request.map(ToString::to_string).or_else(|| tunnel.map(ToString::to_string))
 }
 
 /// How often a log that lags behind is read again, and after which wait: a log gives no other sign.

@@ -41,10 +41,7 @@ fn from_environment(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
-fn load_with(
-    path: &Path,
-    lookup: impl Fn(&str) -> Option<String>,
-) -> Result<Profile, LoadErrors> {
+fn load_with(path: &Path, lookup: impl Fn(&str) -> Option<String>) -> Result<Profile, LoadErrors> {
     let text = yaml::read(path, "a profile").map_err(one)?;
     parse_file(&path.display().to_string(), &text, lookup)
 }

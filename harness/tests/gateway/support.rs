@@ -234,6 +234,7 @@ pub(crate) fn case(id: usize, faults: Value) -> Case {
         platform: "ads",
         needs: Vec::new(),
         private_relay: false,
+        alone: true,
         people: BTreeMap::new(),
         orders: vec![order(id, 1, "A"), order(id, 2, "B")],
         sentinel: Order { id: OrderRef::Sentinel, ..order(id, 3, "S") },
