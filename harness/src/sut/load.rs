@@ -440,6 +440,19 @@ send:
     }
 
     #[test]
+    fn an_order_is_joined_only_by_what_its_format_has_a_place_for() {
+        parse(SMALL).unwrap();
+        let stripe = SMALL.replace("shopify", "stripe").replace("[cart]", "[cart, attribute]");
+        let error = parse(&stripe).unwrap_err().to_string();
+        assert!(error.contains("send.joins: `cart` has no place in stripe"), "{error}");
+        // The session has a field for the visitor id; a shop's order needs an attribute with a name.
+        assert!(!error.contains("`attribute` has no place"), "{error}");
+        let unnamed = SMALL.replace("[cart]", "[attribute]");
+        let error = parse(&unnamed).unwrap_err().to_string();
+        assert!(error.contains("send.joins: `attribute` has no place in shopify"), "{error}");
+    }
+
+    #[test]
     fn secrets_come_from_the_environment_and_none_may_be_missing() {
         let text = SMALL.replace(
             "as_needed",
