@@ -189,4 +189,6 @@ pub struct Waited {
     pub declared: Duration,
     /// Why what did not happen proves nothing, if it does not: the machine had no time, or something came that cannot be read.
     pub unproven: Option<String>,
+    /// The machine had so little time while the steps were played that a late answer of the relay proves nothing; in words.
+    pub busy: Option<String>,
 }

@@ -444,7 +444,7 @@ impl Run {
         let Some(platform) = platforms::by_id(case.platform) else {
             return (fault(case, format!("no platform {}", case.platform)), None);
         };
-        let began = Instant::now();
+        let (began, playing) = (Instant::now(), self.strain.mark());
         let mut driver =
             Driver::new(relay, &self.options.profile, case, shops, &handle, self.started)
                 .waiting_at_most(self.options.timeout);
@@ -454,7 +454,9 @@ impl Run {
         let controls = driver.controls();
         let profile = &self.options.profile;
         let truth = truth::truth(case, platform, profile, &actions);
-        let waited = until_decided(self, case, platform, &handle, &actions, &truth, controls).await;
+        let waited =
+            until_decided(self, &playing, case, platform, &handle, &actions, &truth, controls)
+                .await;
         let readings = read_back(&mut driver, case, &handle).await;
         drop(driver);
         let captured = handle.close();

@@ -30,6 +30,8 @@ impl Check for Acknowledgements {
     fn check(&self, seen: &Seen<'_>) -> CheckResult {
         let mut any = false;
         let mut findings = Vec::new();
+        // Late, or too late for us to wait.
+        let mut late = Vec::new();
         // While the relay is being stopped it may well not answer.
         let stops = seen.has_step(|s| matches!(s, Step::Restart(_)));
         let limit = seen.policies.acknowledge_within.unsigned();
@@ -51,13 +53,13 @@ impl Check for Acknowledgements {
                                 .sides(statuses(right), format!("{status}{}", excerpt(call))),
                         ),
                         None if stops => {}
-                        None => findings.push(about(format!("{what} was not answered")).sides(
+                        None => late.push(about(format!("{what} was not answered")).sides(
                             statuses(right),
                             call.error.as_deref().unwrap_or("(no answer)"),
                         )),
                     }
                     if call.status.is_some() && !limit.is_zero() && call.took > limit {
-                        findings.push(about(format!("{what} was answered too late")).sides(
+                        late.push(about(format!("{what} was answered too late")).sides(
                             format!("within {} ms", limit.as_millis()),
                             format!("{} ms", call.took.as_millis()),
                         ));
@@ -83,7 +85,7 @@ impl Check for Acknowledgements {
                             });
                         }
                         None if stops => {}
-                        None => findings.push(
+                        None => late.push(
                             ABOUT
                                 .finding(format!("a {what} was not answered"))
                                 .sides("2xx", call.error.as_deref().unwrap_or("(no answer)")),
@@ -92,6 +94,13 @@ impl Check for Acknowledgements {
                 }
                 _ => {}
             }
+        }
+        match (&seen.history.waited.busy, late.first()) {
+            (Some(busy), Some(first)) if findings.is_empty() => {
+                return CheckResult::Inconclusive(format!("{}, but {busy}", first.message));
+            }
+            (Some(_), _) => {}
+            (None, _) => findings.extend(late),
         }
         seen.judged_if_any(any, merged(findings))
     }

@@ -2,6 +2,8 @@
 //! unknown, not lost.
 
 use crate::{
+    checks::Seen,
+    exchange::Ending,
     history::Waited,
     verdict::{Cell, Finding, Outcome},
 };
@@ -35,6 +37,49 @@ pub(super) fn withdraw(
     if taken_back {
         notes.push(why.clone());
     }
+}
+
+/// Checks that count attempts and copies.
+const ABOUT_ATTEMPTS: [&str; 2] = ["expectations", "retries"];
+
+/// Takes back what a late answer of the harness itself may have caused: a relay that did not wait for it has to try again.
+pub(super) fn withdraw_own_delays(
+    seen: &Seen<'_>,
+    cells: &mut [Cell],
+    findings: &mut Vec<Finding>,
+    notes: &mut Vec<String>,
+) {
+    let patience = seen.policies.delivery_timeout.unsigned() / 2;
+    let busy = seen.history.waited.busy.is_some() || seen.history.waited.unproven.is_some();
+    let late = seen.sent().filter(|exchange| exchange.platform == Some(seen.platform.id())).any(
+        |exchange| {
+            let took = exchange.ended_at.unwrap_or(exchange.at).saturating_sub(exchange.at);
+            exchange.fault.is_none()
+                && exchange.ending == Ending::ClientLeft
+                && !exchange.accepted.is_empty()
+                && (busy || took >= patience)
+        },
+    );
+    if !late {
+        return;
+    }
+    let before = findings.len();
+    let twice = |f: &Finding| {
+        let same = |c: &&Cell| Some(&c.order) == f.order.as_ref();
+        cells.iter().find(same).is_some_and(|c| c.outcome == Outcome::CountedTwice)
+    };
+    findings.retain(|f| match f.check {
+        "exactly_once" => !twice(f),
+        check => !ABOUT_ATTEMPTS.contains(&check),
+    });
+    if findings.len() == before {
+        return;
+    }
+    for cell in cells.iter_mut().filter(|c| c.outcome == Outcome::CountedTwice) {
+        cell.outcome = Outcome::Unknown;
+        cell.detail = "counted twice, but the harness itself had answered too late".into();
+    }
+    notes.push("the harness answered so late that the relay did not wait: how often it sent proves nothing".into());
 }
 
 #[cfg(test)]

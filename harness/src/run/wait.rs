@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Run, SILENCE};
+use super::{Run, SILENCE, strain::Mark};
 use crate::{
     driver::Driver,
     exchange::{Ending, Exchange, OrderRef},
@@ -23,6 +23,7 @@ const SLACK: Duration = Duration::from_secs(4);
 /// been quiet for the declared time since.
 pub(super) async fn until_decided(
     run: &Run,
+    playing: &Mark,
     case: &Case,
     platform: &'static dyn Platform,
     handle: &CaseHandle,
@@ -31,6 +32,7 @@ pub(super) async fn until_decided(
     controls: u32,
 ) -> Waited {
     let (options, strain) = (&run.options, &run.strain);
+    let busy = strain.too_much(playing).map(too_busy);
     let profile = &options.profile;
     let quiet = quiet_window(case, profile, expected);
     let held_back = held_back(case, profile, actions, expected);
@@ -95,18 +97,28 @@ pub(super) async fn until_decided(
         deadline = patience;
     };
     let sentinel = handle.look(sentinel_taken);
-    let too_busy = strain.too_much(&mark).map(|share| {
-        let percent = (share * 100.0).round();
-        format!(
-            "the machine was too busy: in {percent} % of the waiting something could not run for want of a processor"
-        )
-    });
     // Where its requests can be read, one that cannot is no excuse.
     let is_read = handle.look(|log| {
         log.exchanges.iter().any(|e| e.platform == Some(case.platform) && e.reading.is_some())
     });
+    let too_busy = strain.too_much(&mark).map(too_busy);
     let unproven = too_busy.or_else(|| unread(&run.gateway, case.platform).filter(|_| !is_read));
-    Waited { decided: settled, sentinel, quiet: quiet + held_back, missing, declared, unproven }
+    Waited {
+        decided: settled,
+        sentinel,
+        quiet: quiet + held_back,
+        missing,
+        declared,
+        unproven,
+        busy,
+    }
+}
+
+fn too_busy(share: f64) -> String {
+    let percent = (share * 100.0).round();
+    format!(
+        "the machine was too busy: {percent} % of the time something could not run for want of a processor"
+    )
 }
 
 /// What came for this platform and could not be read: an order may have gone that way.
