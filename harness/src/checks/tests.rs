@@ -281,7 +281,7 @@ fn broken_rules_of_the_platform_are_findings_with_their_source() {
         refused: false,
     });
     let found = bench.found("contract");
-    assert_eq!((found[0].rule, found[0].source), (rule.id, rule.source));
+    assert_eq!((&*found[0].rule, &*found[0].source), (rule.id, rule.source));
     assert_eq!(found[0].order.as_deref(), Some("A"));
 }
 

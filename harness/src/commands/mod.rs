@@ -1,7 +1,11 @@
 //! One command per file. Each returns its exit code and what goes to standard output; `main` alone prints and exits.
 
+mod baseline;
+pub mod compare;
 pub mod explain;
 pub mod list;
+pub mod merge;
+mod publish;
 pub mod run;
 
 use std::path::{Path, PathBuf};
@@ -69,6 +73,7 @@ pub fn plan_options(
         scenarios: scenarios(select.scenarios.as_ref()),
         cases: select.cases.clone(),
         platforms: select.platforms.clone(),
+        shard: select.shard,
         jobs: 1,
         seed: select.seed,
         timeout: std::time::Duration::ZERO,

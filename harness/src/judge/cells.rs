@@ -1,8 +1,10 @@
 //! One outcome per order.
 
+use std::time::Duration;
+
 use crate::{
-    checks::{Seen, exactly_once, retries::failure},
-    history::LogEntry,
+    checks::{Seen, exactly_once, look::Sighting, retries::failure},
+    history::{Did, LogEntry},
     platforms::Severity,
     scenario::LogState,
     truth::{Count, Expected, Reason},
@@ -24,7 +26,7 @@ const ABOUT_CONTENT: [&str; 10] = [
 ];
 
 /// Longest time that an order may take beyond what the relay declares before it is late.
-const LATE: std::time::Duration = std::time::Duration::from_secs(30);
+const LATE: Duration = Duration::from_secs(30);
 
 /// One per order of the scenario.
 pub(super) fn cells(seen: &Seen<'_>, findings: &[Finding]) -> Vec<Cell> {
@@ -37,7 +39,17 @@ pub(super) fn cells(seen: &Seen<'_>, findings: &[Finding]) -> Vec<Cell> {
                 .filter(|f| f.severity == Severity::Must && f.order.as_ref() == Some(&name))
                 .collect();
             let (outcome, right, detail) = outcome(seen, expected, &own);
-            Cell { order: name, platform: seen.platform.id().to_owned(), outcome, right, detail }
+            let attempts = seen.purchases(&expected.order).len();
+            Cell {
+                order: name,
+                platform: seen.platform.id().to_owned(),
+                outcome,
+                right,
+                detail,
+                attempts: u32::try_from(attempts).unwrap_or(u32::MAX),
+                taken_after_ms: taken_after(seen, expected)
+                    .map(|took| u64::try_from(took.as_millis()).unwrap_or(u64::MAX)),
+            }
         })
         .collect()
 }
@@ -80,7 +92,7 @@ fn outcome(seen: &Seen<'_>, expected: &Expected, own: &[&Finding]) -> (Outcome, 
 }
 
 fn worst(own: &[&Finding]) -> Option<String> {
-    own.iter().find(|f| ABOUT_CONTENT.contains(&f.check)).map(|f| f.message.clone())
+    own.iter().find(|f| ABOUT_CONTENT.contains(&&*f.check)).map(|f| f.message.clone())
 }
 
 fn withheld(seen: &Seen<'_>, expected: &Expected) -> (Outcome, bool, String) {
@@ -138,9 +150,31 @@ fn was_refused(seen: &Seen<'_>, expected: &Expected) -> bool {
     seen.purchases(&expected.order).iter().any(|a| failure(seen, a).is_some())
 }
 
+/// From the relay's first acknowledgement of the order to the request by which the platform took it, where that time is the
+/// relay's alone: all webhooks of the order belong to one step, no failure is planned, no restart.
+fn taken_after(seen: &Seen<'_>, expected: &Expected) -> Option<Duration> {
+    let actions = &seen.history.actions;
+    let restarted = actions.iter().any(|a| matches!(a.what, Did::Restarted { .. }));
+    if restarted || !seen.case.scenario.given.is_empty() {
+        return None;
+    }
+    let mut webhooks = actions.iter().filter_map(|a| match &a.what {
+        Did::Webhook { order: Some(order), call, .. } if *order == expected.order => {
+            Some((a.step, a.at, call.status?))
+        }
+        _ => None,
+    });
+    let (step, acknowledged, 200..300) = webhooks.next()? else { return None };
+    if webhooks.any(|(other, ..)| other != step) {
+        return None;
+    }
+    let taken = seen.purchases(&expected.order).into_iter().find(Sighting::taken)?;
+    // A relay may well deliver before it acknowledges.
+    Some(taken.exchange.at.saturating_sub(acknowledged))
+}
+
 /// Only where nothing stood in the way.
 fn late(seen: &Seen<'_>, expected: &Expected) -> Option<String> {
-    use crate::history::Did;
     if !seen.case.scenario.given.is_empty() || seen.case.scenario.steps.len() > 3 {
         return None;
     }

@@ -34,8 +34,9 @@ fn write(out: &mut String, summary: &Summary) -> std::fmt::Result {
     writeln!(out, "## {}\n", escape(&summary.relay))?;
     writeln!(
         out,
-        "{} passed, {} failed, {} inconclusive, {} harness faults, {} skipped in {:.1} s (seed {}).\n",
+        "{} passed, {} known failing, {} failed, {} inconclusive, {} harness faults, {} skipped in {:.1} s (seed {}).\n",
         n(Status::Pass),
+        n(Status::KnownFailing),
         n(Status::Fail),
         n(Status::Inconclusive),
         n(Status::HarnessFault),
@@ -43,6 +44,9 @@ fn write(out: &mut String, summary: &Summary) -> std::fmt::Result {
         summary.took_ms as f64 / 1000.0,
         summary.seed
     )?;
+    if let Some(words) = tally::part(summary) {
+        writeln!(out, "{}.\n", escape(&words))?;
+    }
     let (rows, sum) = tally::table(&summary.cases);
     let shown: Vec<usize> =
         (0..tally::OUTCOMES.len()).filter(|i| *i < 2 || sum.outcomes[*i] > 0).collect();
@@ -82,7 +86,20 @@ fn write(out: &mut String, summary: &Summary) -> std::fmt::Result {
         for note in &case.notes {
             writeln!(out, "- {}", escape(note))?;
         }
+        for known in &case.known {
+            writeln!(out, "- in the baseline: {}", escape(&tally::known(known)))?;
+        }
         writeln!(out, "\n`{}`", tick(&tally::reproduce(summary, &case.case)))?;
+    }
+    if n(Status::KnownFailing) > 0 {
+        writeln!(out, "\n### Known failing\n")?;
+    }
+    for case in summary.cases.iter().filter(|c| c.status == Status::KnownFailing) {
+        let known: Vec<String> = case.known.iter().map(tally::known).collect();
+        writeln!(out, "- `{}`: {}", tick(&case.case), escape(&known.join("; ")))?;
+    }
+    for (place, message) in tally::stale(summary) {
+        writeln!(out, "\n**Stale in the baseline:** `{}` {}", tick(&place), escape(&message))?;
     }
     for path in &summary.snapshots_changed {
         writeln!(out, "\nSnapshot changed: `{}`", tick(path))?;
@@ -91,7 +108,7 @@ fn write(out: &mut String, summary: &Summary) -> std::fmt::Result {
 }
 
 /// Text from a relay or platform must not become markup.
-fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
@@ -109,6 +126,7 @@ fn escape(text: &str) -> String {
     out
 }
 
-fn tick(text: &str) -> String {
+/// Text inside code quotes.
+pub(crate) fn tick(text: &str) -> String {
     text.replace('`', "'").replace(['\n', '\r'], " ")
 }

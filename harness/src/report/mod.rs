@@ -1,8 +1,12 @@
 //! Reports: one file each, one line in [`REPORTS`]. They see verdicts only.
 
+pub mod delivery;
 pub mod json;
 pub mod junit;
 pub mod markdown;
+pub mod recorded;
+#[cfg(test)]
+pub(crate) mod sample;
 pub mod tally;
 pub mod terminal;
 

@@ -54,6 +54,7 @@ impl Terminal {
     fn status(self, status: Status) -> String {
         match status {
             Status::Pass => self.paint("PASS", "32"),
+            Status::KnownFailing => self.paint("KNOWN FAILING", "33"),
             Status::Skipped => self.paint("SKIP", "2"),
             Status::Inconclusive => self.paint("INCONCLUSIVE", "33"),
             Status::Fail => self.paint("FAIL", "31;1"),
@@ -112,6 +113,9 @@ impl Terminal {
         for note in &case.notes {
             writeln!(out, "{}", wrap(note, self.width, "  note: "))?;
         }
+        for known in &case.known {
+            writeln!(out, "{}", wrap(&tally::known(known), self.width, "  in the baseline: "))?;
+        }
         // Each request is shown once, with the first finding that it proves.
         let mut shown = BTreeSet::new();
         for finding in case.findings.iter().filter(|f| f.severity == Severity::Must) {
@@ -144,7 +148,7 @@ impl Terminal {
     ) -> std::fmt::Result {
         let order = finding.order.as_ref().map(|o| format!("order {o}: ")).unwrap_or_default();
         let level = if finding.severity == Severity::Should { "warning: " } else { "" };
-        let rule = self.paint(finding.rule, "36");
+        let rule = self.paint(&finding.rule, "36");
         let head = format!("{rule} {level}{order}{}", finding.message);
         writeln!(out, "{}", wrap(&head, self.width, "  * "))?;
         if let Some(expected) = &finding.expected {
@@ -191,6 +195,17 @@ impl Terminal {
         if sum.orders > 0 {
             writeln!(out, "{}\n", self.table(&rows, &sum))?;
         }
+        let known = summary.cases.iter().filter(|c| c.status == Status::KnownFailing);
+        for case in known {
+            writeln!(out, "{} {}", self.status(case.status), case.case)?;
+            for known in &case.known {
+                writeln!(out, "{}", wrap(&tally::known(known), self.width, "  "))?;
+            }
+        }
+        for (place, message) in tally::stale(summary) {
+            let text = format!("{place}: {message}");
+            writeln!(out, "{}", wrap(&text, self.width, "stale in the baseline: "))?;
+        }
         if !summary.skipped.is_empty() {
             writeln!(out, "not judged: {} cases", summary.skipped.len())?;
             let mut by_reason = std::collections::BTreeMap::<&str, usize>::new();
@@ -213,6 +228,9 @@ impl Terminal {
         if let Some(why) = &summary.aborted {
             writeln!(out, "{}", wrap(why, self.width, "cut short: "))?;
         }
+        if let Some(words) = tally::part(summary) {
+            writeln!(out, "{}", wrap(&words, self.width, ""))?;
+        }
         writeln!(out, "{}", self.last_line(summary))
     }
 
@@ -220,6 +238,10 @@ impl Terminal {
         let counts = tally::statuses(&summary.cases);
         let n = |status| counts.get(&status).copied().unwrap_or(0);
         let mut parts = vec![format!("{} passed", n(Status::Pass))];
+        if n(Status::KnownFailing) > 0 {
+            let text = format!("{} known failing", n(Status::KnownFailing));
+            parts.push(self.paint(&text, "33"));
+        }
         for (status, word) in [
             (Status::Fail, "failed"),
             (Status::Inconclusive, "inconclusive"),
@@ -274,7 +296,8 @@ fn plural(n: usize) -> &'static str {
     if n == 1 { "" } else { "s" }
 }
 
-fn cut(line: &str, width: usize) -> String {
+/// The line if it is short enough, else its beginning with a mark.
+pub(crate) fn cut(line: &str, width: usize) -> String {
     if line.chars().count() <= width {
         line.to_owned()
     } else {
@@ -283,7 +306,7 @@ fn cut(line: &str, width: usize) -> String {
 }
 
 /// Breaks at blanks; `lead` stands before the first line, as many blanks before the others. Long words stay whole.
-fn wrap(text: &str, width: usize, lead: &str) -> String {
+pub(crate) fn wrap(text: &str, width: usize, lead: &str) -> String {
     let indent = " ".repeat(lead.chars().count());
     let mut out = lead.to_owned();
     let mut column = indent.len();

@@ -10,11 +10,8 @@ use std::{
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{
-    Scenario, Variant, rules,
-    select::closest,
-    source::{Node, Place},
-};
+pub(crate) use super::source::Place;
+use super::{Scenario, Variant, rules, select::closest, source::Node};
 
 /// Longest file, in bytes.
 pub const MAX_FILE: u64 = 256 * 1024;
@@ -331,7 +328,8 @@ fn check_name(name: &str) -> Result<(), String> {
     }
 }
 
-fn options() -> serde_saphyr::Options {
+/// How all YAML is read: bounded, and with `no` as a word.
+pub(crate) fn options() -> serde_saphyr::Options {
     serde_saphyr::options! {
         with_snippet: false,
         // `no` is a word here, not a truth value.
@@ -352,13 +350,19 @@ fn options() -> serde_saphyr::Options {
 }
 
 /// Makes errors that point into one file.
-struct Reporter<'a> {
-    file: &'a str,
-    text: &'a str,
+pub(crate) struct Reporter<'a> {
+    pub(crate) file: &'a str,
+    pub(crate) text: &'a str,
 }
 
 impl Reporter<'_> {
-    fn error(&self, place: Option<Place>, message: String, hint: Option<String>) -> LoadError {
+    /// `None`: about the file as a whole.
+    pub(crate) fn error(
+        &self,
+        place: Option<Place>,
+        message: String,
+        hint: Option<String>,
+    ) -> LoadError {
         let line = place.and_then(|at| Some((self.text.lines().nth(at.line - 1)?, at.column)));
         LoadError {
             file: self.file.to_owned(),
@@ -370,7 +374,7 @@ impl Reporter<'_> {
     }
 
     /// A parser's error in our words.
-    fn yaml(&self, error: &serde_saphyr::Error) -> LoadError {
+    pub(crate) fn yaml(&self, error: &serde_saphyr::Error) -> LoadError {
         use serde_saphyr::Error;
         let error = error.without_snippet();
         let place = error.location().and_then(Place::of);
@@ -390,7 +394,7 @@ impl Reporter<'_> {
                 (format!("`{key}` is given twice"), None)
             }
             Error::MultipleDocuments { .. } => {
-                ("a second document begins here: one scenario per file".into(), None)
+                ("a second document begins here: one per file".into(), None)
             }
             Error::Message { msg, .. } => (msg.clone(), None),
             other => (strip_place(&other.to_string()), None),
@@ -400,7 +404,7 @@ impl Reporter<'_> {
 }
 
 /// `did you mean ...? known fields: ...`
-fn known(what: &str, written: &str, expected: &[&'static str]) -> String {
+pub(crate) fn known(what: &str, written: &str, expected: &[&str]) -> String {
     if expected.is_empty() {
         return format!("no {what} are known here");
     }

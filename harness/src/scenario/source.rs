@@ -12,14 +12,14 @@ use serde_saphyr::Spanned;
 
 /// A place in a file, counted from one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Place {
-    pub(super) line: usize,
-    pub(super) column: usize,
+pub(crate) struct Place {
+    pub(crate) line: usize,
+    pub(crate) column: usize,
 }
 
 impl Place {
     /// From the parser's own; `None` if it does not know.
-    pub(super) fn of(location: serde_saphyr::Location) -> Option<Self> {
+    pub(crate) fn of(location: serde_saphyr::Location) -> Option<Self> {
         let line = usize::try_from(location.line()).ok().filter(|line| *line > 0)?;
         let column = usize::try_from(location.column()).ok().filter(|column| *column > 0)?;
         Some(Self { line, column })
