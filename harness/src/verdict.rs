@@ -97,7 +97,7 @@ pub struct Cell {
     #[serde(default)]
     pub attempts: u32,
     /// Milliseconds from the relay's first acknowledgement of the order to the request by which the platform took the sale.
-    /// `None` where that is no measure of the relay: not taken, told of in several steps, a planned failure, a restart.
+    /// `None` where that is no measure of the relay: not taken, not paid when placed, a planned failure, a restart.
     #[serde(default)]
     pub taken_after_ms: Option<u64>,
 }

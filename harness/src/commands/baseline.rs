@@ -1,6 +1,9 @@
 //! The baseline of a run: read before it, applied and perhaps written anew after it.
 
-use std::{io::Write as _, path::PathBuf};
+use std::{
+    io::Write as _,
+    path::{Path, PathBuf},
+};
 
 use time::{Date, OffsetDateTime};
 
@@ -87,7 +90,7 @@ impl Known {
     fn write(
         &self,
         summary: &Summary,
-        path: &PathBuf,
+        path: &Path,
         before: &Baseline,
         terms: &Terms,
     ) -> Result<(), RunError> {

@@ -82,7 +82,8 @@ fn orders(heading: &str, runs: &[Figures], of: impl Fn(&Figures) -> Option<&Orde
         count(outcome_name(*outcome), runs, n)
     };
     let mut rows: Vec<Row> = OUTCOMES.iter().filter_map(|(o, _)| outcome(o)).collect();
-    let figures: [(&str, fn(&Delivery) -> Option<u64>); 4] = [
+    type Figure = fn(&Delivery) -> Option<u64>;
+    let figures: [(&str, Figure); 4] = [
         ("attempts", |d| Some(d.attempts)),
         ("of them retries", |d| Some(d.retries)),
         ("median, ms", |d| d.median_ms),

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use crate::{
     checks::{Seen, exactly_once, look::Sighting, retries::failure},
+    exchange::OrderRef,
     history::{Did, LogEntry},
     platforms::Severity,
-    scenario::LogState,
+    scenario::{LogState, OrderState},
     truth::{Count, Expected, Reason},
     verdict::{Cell, Finding, Outcome},
 };
@@ -151,26 +152,24 @@ fn was_refused(seen: &Seen<'_>, expected: &Expected) -> bool {
 }
 
 /// From the relay's first acknowledgement of the order to the request by which the platform took it, where that time is the
-/// relay's alone: all webhooks of the order belong to one step, no failure is planned, no restart.
+/// relay's alone: an order that was paid when it was placed, no planned failure, no restart.
 fn taken_after(seen: &Seen<'_>, expected: &Expected) -> Option<Duration> {
+    let OrderRef::Named(id) = &expected.order else { return None };
     let actions = &seen.history.actions;
     let restarted = actions.iter().any(|a| matches!(a.what, Did::Restarted { .. }));
-    if restarted || !seen.case.scenario.given.is_empty() {
+    let paid = seen.case.order(id)?.state == OrderState::Paid;
+    if restarted || !paid || !seen.case.scenario.given.is_empty() {
         return None;
     }
-    let mut webhooks = actions.iter().filter_map(|a| match &a.what {
-        Did::Webhook { order: Some(order), call, .. } if *order == expected.order => {
-            Some((a.step, a.at, call.status?))
+    let acknowledged = actions.iter().find(|a| match &a.what {
+        Did::Webhook { order, call, .. } => {
+            order.as_ref() == Some(&expected.order) && matches!(call.status, Some(200..300))
         }
-        _ => None,
-    });
-    let (step, acknowledged, 200..300) = webhooks.next()? else { return None };
-    if webhooks.any(|(other, ..)| other != step) {
-        return None;
-    }
+        _ => false,
+    })?;
     let taken = seen.purchases(&expected.order).into_iter().find(Sighting::taken)?;
     // A relay may well deliver before it acknowledges.
-    Some(taken.exchange.at.saturating_sub(acknowledged))
+    Some(taken.exchange.at.saturating_sub(acknowledged.at))
 }
 
 /// Only where nothing stood in the way.
