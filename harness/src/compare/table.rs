@@ -85,7 +85,7 @@ fn orders(heading: &str, runs: &[Figures], of: impl Fn(&Figures) -> Option<&Orde
     type Figure = fn(&Delivery) -> Option<u64>;
     let figures: [(&str, Figure); 4] = [
         ("attempts", |d| Some(d.attempts)),
-        ("of them retries", |d| Some(d.retries)),
+        ("of them repeated", |d| Some(d.repeated)),
         ("median, ms", |d| d.median_ms),
         ("95 of 100, ms", |d| d.p95_ms),
     ];

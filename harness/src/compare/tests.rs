@@ -145,7 +145,7 @@ fn markdown_keeps_its_columns_and_json_has_all() {
     let before = &json["comparison"]["runs"][0];
     assert_eq!((&before["cases"]["pass"], &before["cases"]["fail"]), (&1.into(), &1.into()));
     assert_eq!(before["orders"]["delivery"]["median_ms"], 40);
-    assert_eq!(before["orders"]["delivery"]["retries"], 2);
+    assert_eq!(before["orders"]["delivery"]["repeated"], 2);
     assert_eq!(json["comparison"]["differences"]["changes"][0]["kind"], "newly_failing");
 }
 

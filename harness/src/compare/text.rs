@@ -1,6 +1,6 @@
 //! The comparison for a terminal: 80 columns, no colour.
 
-use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
+use comfy_table::{Cell, CellAlignment, ContentArrangement, LineStyle, Table, TableStyle};
 
 use super::{
     Change, Comparison, Differences, Kind,
@@ -16,10 +16,10 @@ use crate::report::{
 const WIDTH: usize = 80;
 /// Runs beside each other; more make another table below.
 const RUNS: usize = 4;
-/// Characters of a run's column.
-const COLUMN: usize = 10;
 /// Characters of a label.
 const LABEL: usize = 24;
+/// Most characters of a run's column.
+const COLUMN: usize = 20;
 /// Cases that are listed of each kind; the JSON form has them all.
 const LISTED: usize = 40;
 
@@ -60,23 +60,27 @@ fn legend(i: usize, run: &Figures) -> String {
     out
 }
 
-fn table(first: usize, runs: &[Figures], groups: &[Group]) -> Table {
+fn table(first: usize, runs: &[Figures], groups: &[Group]) -> String {
+    let line = |fill| LineStyle::none().fill(fill).junction(fill);
+    let style = TableStyle::new().top_border(line('─')).header_separator(line('═'));
     let mut table = Table::new();
-    table.load_style(presets::UTF8_HORIZONTAL_ONLY);
+    table.load_style(style.bottom_border(line('─')));
     table.set_content_arrangement(ContentArrangement::Disabled);
     table.force_no_tty();
+    // Each cell has a blank on either side and one between it and the next.
+    let column = ((WIDTH - LABEL - 2) / runs.len().max(1)).saturating_sub(3).min(COLUMN);
+    let right = |text: &str| Cell::new(cut(text, column)).set_alignment(CellAlignment::Right);
     let names = runs.iter().enumerate();
-    let names = names.map(|(i, run)| cut(&format!("{} {}", first + i + 1, run.relay), COLUMN));
-    table.set_header(std::iter::once(String::new()).chain(names));
+    let names = names.map(|(i, run)| right(&format!("{} {}", first + i + 1, run.relay)));
+    table.set_header(std::iter::once(Cell::new("")).chain(names));
     for group in groups {
         table.add_row(std::iter::once(Cell::new(cut(&group.heading, LABEL))));
         for row in &group.rows {
             let label = Cell::new(cut(&format!("  {}", row.label), LABEL));
-            let right = |n: &String| Cell::new(cut(n, COLUMN)).set_alignment(CellAlignment::Right);
-            table.add_row(std::iter::once(label).chain(row.cells.iter().map(right)));
+            table.add_row(std::iter::once(label).chain(row.cells.iter().map(|n| right(n))));
         }
     }
-    table
+    table.trim_fmt()
 }
 
 /// What a list of one kind is headed with.

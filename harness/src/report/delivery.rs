@@ -11,8 +11,8 @@ use crate::verdict::{CaseVerdict, Cell};
 pub struct Delivery {
     /// Requests that carried a sale.
     pub attempts: u64,
-    /// Of these, those beyond each order's first.
-    pub retries: u64,
+    /// Of these, those beyond each order's first: retries, and whatever is sent once more than it should be.
+    pub repeated: u64,
     /// Orders whose time is a measure of the relay: no planned failure, no restart in their case.
     pub timed_orders: u64,
     /// Half of them were taken by the platform within so many milliseconds after the relay had acknowledged them.
@@ -40,7 +40,7 @@ impl Delivery {
         let mut times = Vec::new();
         for cell in cells {
             out.attempts += u64::from(cell.attempts);
-            out.retries += u64::from(cell.attempts.saturating_sub(1));
+            out.repeated += u64::from(cell.attempts.saturating_sub(1));
             times.extend(cell.taken_after_ms);
         }
         times.sort_unstable();

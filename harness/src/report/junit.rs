@@ -85,7 +85,7 @@ fn test_case(summary: &Summary, case: &CaseVerdict) -> TestCase {
         // The form has no word for it; CI servers show it apart from what passed, and do not fail.
         Status::KnownFailing => {
             let mut status = TestCaseStatus::skipped();
-            let known: Vec<String> = case.known.iter().map(tally::known).collect();
+            let known = tally::known(case);
             status.set_message(format!("known failing: {}", known.join("; ")));
             status.set_description(description(summary, case));
             let mut test = TestCase::new(case.case.as_str(), status);
@@ -128,8 +128,8 @@ fn description(summary: &Summary, case: &CaseVerdict) -> String {
     for note in &case.notes {
         line!(text, "note: {note}");
     }
-    for known in &case.known {
-        line!(text, "in the baseline: {}", tally::known(known));
+    for known in tally::known(case) {
+        line!(text, "in the baseline: {known}");
     }
     line!(text, "reproduce: {}", tally::reproduce(summary, &case.case));
     text

@@ -86,8 +86,8 @@ fn write(out: &mut String, summary: &Summary) -> std::fmt::Result {
         for note in &case.notes {
             writeln!(out, "- {}", escape(note))?;
         }
-        for known in &case.known {
-            writeln!(out, "- in the baseline: {}", escape(&tally::known(known)))?;
+        for known in tally::known(case) {
+            writeln!(out, "- in the baseline: {}", escape(&known))?;
         }
         writeln!(out, "\n`{}`", tick(&tally::reproduce(summary, &case.case)))?;
     }
@@ -95,7 +95,7 @@ fn write(out: &mut String, summary: &Summary) -> std::fmt::Result {
         writeln!(out, "\n### Known failing\n")?;
     }
     for case in summary.cases.iter().filter(|c| c.status == Status::KnownFailing) {
-        let known: Vec<String> = case.known.iter().map(tally::known).collect();
+        let known = tally::known(case);
         writeln!(out, "- `{}`: {}", tick(&case.case), escape(&known.join("; ")))?;
     }
     for (place, message) in tally::stale(summary) {

@@ -133,12 +133,28 @@ pub fn stale(summary: &Summary) -> impl Iterator<Item = (String, String)> {
     })
 }
 
-/// A failure that the baseline names, in words.
-pub fn known(known: &Known) -> String {
-    let Known { line, check, rule, reason, owner, expires, expired } = known;
-    let rule = rule.as_ref().map(|rule| format!(" {rule}")).unwrap_or_default();
-    let until = if *expired { "expired, was known until" } else { "until" };
-    format!("{check}{rule}: {reason} ({owner}, {until} {expires}, line {line} of the baseline)")
+/// What the baseline says of a case, in words; entries with the same words are one.
+pub fn known(case: &CaseVerdict) -> Vec<String> {
+    let mut groups: Vec<(&Known, Vec<String>, Vec<String>)> = Vec::new();
+    for known in &case.known {
+        let words = |k: &Known| (k.reason.clone(), k.owner.clone(), k.expires.clone(), k.expired);
+        let rule = known.rule.as_ref().map(|rule| format!(" {rule}")).unwrap_or_default();
+        let (what, line) = (format!("{}{rule}", known.check), known.line.to_string());
+        match groups.iter_mut().find(|(first, ..)| words(first) == words(known)) {
+            Some((_, checks, lines)) => {
+                checks.push(what);
+                lines.push(line);
+            }
+            None => groups.push((known, vec![what], vec![line])),
+        }
+    }
+    let text = |(known, checks, lines): (&Known, Vec<String>, Vec<String>)| {
+        let Known { reason, owner, expires, .. } = known;
+        let until = if known.expired { "expired, was known until" } else { "until" };
+        let (checks, lines) = (checks.join(", "), lines.join(", "));
+        format!("{checks}: {reason} ({owner}, {until} {expires}; baseline: {lines})")
+    };
+    groups.into_iter().map(text).collect()
 }
 
 /// The command that runs one case again.

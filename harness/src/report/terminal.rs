@@ -113,8 +113,8 @@ impl Terminal {
         for note in &case.notes {
             writeln!(out, "{}", wrap(note, self.width, "  note: "))?;
         }
-        for known in &case.known {
-            writeln!(out, "{}", wrap(&tally::known(known), self.width, "  in the baseline: "))?;
+        for known in tally::known(case) {
+            writeln!(out, "{}", wrap(&known, self.width, "  in the baseline: "))?;
         }
         // Each request is shown once, with the first finding that it proves.
         let mut shown = BTreeSet::new();
@@ -198,8 +198,8 @@ impl Terminal {
         let known = summary.cases.iter().filter(|c| c.status == Status::KnownFailing);
         for case in known {
             writeln!(out, "{} {}", self.status(case.status), case.case)?;
-            for known in &case.known {
-                writeln!(out, "{}", wrap(&tally::known(known), self.width, "  "))?;
+            for known in tally::known(case) {
+                writeln!(out, "{}", wrap(&known, self.width, "  "))?;
             }
         }
         for (place, message) in tally::stale(summary) {
