@@ -75,6 +75,7 @@ fn options(defect: &str, cases: Vec<String>) -> Options {
         scenarios: root().join("scenarios"),
         cases,
         platforms: Vec::new(),
+        shard: None,
         jobs: 48,
         seed: 1,
         timeout: Duration::from_secs(12),
@@ -124,30 +125,19 @@ fn passes(run: &OnceLock<Result<Summary, String>>, name: &str) -> Result<(), Fai
     });
     let changed: Vec<_> = changed.collect();
     if case.status != Status::Pass {
-        let mut alone = summary_of(summary);
-        alone.cases = vec![case.clone()];
+        let alone = Summary {
+            relay: summary.relay.clone(),
+            seed: summary.seed,
+            reproduce: summary.reproduce.clone(),
+            cases: vec![case.clone()],
+            ..Summary::default()
+        };
         return Err(text(&alone).into());
     }
     if !changed.is_empty() {
         return Err(format!("snapshots changed: {changed:?}\nhint: cargo insta review").into());
     }
     Ok(())
-}
-
-fn summary_of(summary: &Summary) -> Summary {
-    Summary {
-        relay: summary.relay.clone(),
-        seed: summary.seed,
-        cases: Vec::new(),
-        skipped: Vec::new(),
-        run_findings: Vec::new(),
-        orphans: 0,
-        snapshots_changed: Vec::new(),
-        took_ms: summary.took_ms,
-        declared_ms: summary.declared_ms,
-        aborted: None,
-        reproduce: summary.reproduce.clone(),
-    }
 }
 
 /// What must not raise an alarm: the same two proxies with nothing changed, over all cases that a defect is caught by.

@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum, builder::NonEmptyStringValueParser};
 
-use crate::scenario::units::Span;
+use crate::scenario::{shard::Shard, units::Span};
 
 /// Judges a conversion relay: plays the shopper, the store and the ad platforms around it, and says for each order and
 /// platform what the platform would have counted, and why.
@@ -16,7 +16,8 @@ pub struct Cli {
     pub command: Command,
 }
 
-const EXIT_CODES: &str = "Exit codes: 0 passed, 1 a check failed (or a case was inconclusive, or a snapshot changed), \
+const EXIT_CODES: &str = "Exit codes: 0 passed, 1 a check failed (or a case was inconclusive, a snapshot changed, a baseline's \
+entry is stale, compare found a regression), \
 2 bad usage or scenario, 3 harness fault, 4 nothing selected, 5 relay unreachable.";
 
 /// Seed that the shipped snapshots were made with.
@@ -29,6 +30,10 @@ pub enum Command {
     Run(Box<RunArgs>),
     /// List cases, or with --coverage what of the failure catalogue they cover.
     List(ListArgs),
+    /// Put reports of several runs side by side; exits with 1 if the last of one relay's is worse than the first.
+    Compare(CompareArgs),
+    /// Make one run of the JSON reports of all its shards.
+    Merge(MergeArgs),
     /// Explain a case, scenario, check, platform rule or catalogue entry.
     Explain(ExplainArgs),
     /// Make a certificate authority for relays that call the platforms by their own names.
@@ -62,21 +67,52 @@ pub struct RunArgs {
     /// Longest wait for one case, beyond what its scenario declares.
     #[arg(long, default_value = "12s", value_name = "SPAN")]
     pub timeout: Span,
-    /// Also write a report: json, junit, markdown or text, as KIND=PATH (`-` for standard output).
-    #[arg(long = "report", value_name = "KIND=PATH", value_parser = report)]
-    pub reports: Vec<(String, PathBuf)>,
+    /// Failures that are known: they do not fail the run, all others do.
+    #[arg(long, value_name = "FILE")]
+    pub baseline: Option<PathBuf>,
+    /// Write (or renew) such a file from what fails in this run.
+    #[command(flatten)]
+    pub write_baseline: WriteBaseline,
     /// Folder of payload snapshots. Default: `snapshots` for the reference relay with the default seed, else none.
     #[arg(long, value_name = "DIR")]
     pub snapshots: Option<PathBuf>,
     /// Accept snapshots that are new or changed.
     #[arg(long)]
     pub accept: bool,
+    /// What is shown and written.
+    #[command(flatten)]
+    pub show: Show,
+}
+
+/// How a run's outcome is shown.
+#[derive(Debug, Clone, Args)]
+pub struct Show {
+    /// Also write a report: json, junit, markdown or text, as KIND=PATH (`-` for standard output).
+    #[arg(long = "report", value_name = "KIND=PATH", value_parser = report)]
+    pub reports: Vec<(String, PathBuf)>,
     /// Show warnings and passed cases too.
     #[arg(long, short)]
     pub verbose: bool,
     /// When to use colours.
     #[arg(long, value_enum, default_value_t = Colour::Auto, value_name = "WHEN")]
     pub color: Colour,
+}
+
+/// A baseline to be written.
+#[derive(Debug, Clone, Args)]
+pub struct WriteBaseline {
+    /// Write a baseline of everything that fails in this run; entries that it has already keep their words.
+    #[arg(id = "write_baseline", long = "write-baseline", value_name = "FILE", requires_all = ["owner", "expires", "reason"])]
+    pub file: Option<PathBuf>,
+    /// Who sees to the failures, for new entries.
+    #[arg(long, requires = "write_baseline", value_parser = NonEmptyStringValueParser::new())]
+    pub owner: Option<String>,
+    /// Last day on which they count as known, such as 2027-01-31, for new entries.
+    #[arg(long, value_name = "DAY", requires = "write_baseline", value_parser = crate::baseline::parse_date)]
+    pub expires: Option<time::Date>,
+    /// Why they are known, for new entries.
+    #[arg(long, requires = "write_baseline", value_parser = NonEmptyStringValueParser::new())]
+    pub reason: Option<String>,
 }
 
 /// Which cases.
@@ -88,6 +124,9 @@ pub struct Select {
     /// Only this platform. May be repeated.
     #[arg(long = "platform", value_name = "ID")]
     pub platforms: Vec<String>,
+    /// Of the selected cases only this part, such as 2/4: for several machines. A case's part follows from its name alone.
+    #[arg(long, value_name = "K/N")]
+    pub shard: Option<Shard>,
     /// Folder with scenario files.
     #[arg(long, value_name = "DIR")]
     pub scenarios: Option<PathBuf>,
@@ -111,6 +150,42 @@ pub struct ListArgs {
     /// Entries of the failure catalogue with the cases that cover them.
     #[arg(long)]
     pub coverage: bool,
+}
+
+/// Options of `compare`.
+#[derive(Debug, Args)]
+pub struct CompareArgs {
+    /// JSON reports, in order: the first is before, the last is after.
+    #[arg(value_name = "RUN.json", required = true)]
+    pub reports: Vec<PathBuf>,
+    /// How to put it.
+    #[arg(long, value_enum, default_value_t = Form::Text, value_name = "FORM")]
+    pub format: Form,
+    /// Look for a regression even if the first and the last report are of relays with other names.
+    #[arg(long)]
+    pub regression: bool,
+}
+
+/// Options of `merge`.
+#[derive(Debug, Args)]
+pub struct MergeArgs {
+    /// The JSON report of each shard.
+    #[arg(value_name = "RUN.json", required = true)]
+    pub inputs: Vec<PathBuf>,
+    /// What is shown and written.
+    #[command(flatten)]
+    pub show: Show,
+}
+
+/// How a comparison is put.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Form {
+    /// For a terminal.
+    Text,
+    /// For pull requests and job pages.
+    Markdown,
+    /// For programs.
+    Json,
 }
 
 /// Options of `explain`.

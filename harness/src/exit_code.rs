@@ -1,8 +1,8 @@
 //! What the exit codes mean. A pipeline may rely on them; `harness --help` and the README print this list.
 
-/// All judged cases passed.
+/// All judged cases passed, or fail as the baseline says.
 pub const PASSED: u8 = 0;
-/// A check failed, a case was inconclusive, or a snapshot changed.
+/// A check failed, a case was inconclusive, a snapshot changed, an entry of the baseline is stale, or a comparison found a regression.
 pub const FAILED: u8 = 1;
 /// Bad usage: options, a scenario file or a profile that cannot be read.
 pub const USAGE: u8 = 2;
@@ -15,8 +15,16 @@ pub const RELAY_UNREACHABLE: u8 = 5;
 
 /// Code, name and meaning, for help texts and docs.
 pub const ALL: &[(u8, &str, &str)] = &[
-    (PASSED, "passed", "every judged case passed (look at the number of skipped ones)"),
-    (FAILED, "failed", "a check failed, a case was inconclusive, or a snapshot changed"),
+    (
+        PASSED,
+        "passed",
+        "every judged case passed or is known to fail (look at the number of skipped ones)",
+    ),
+    (
+        FAILED,
+        "failed",
+        "a check failed, a case was inconclusive, a snapshot changed, a known failure no longer occurs, or it got worse",
+    ),
     (USAGE, "usage", "bad options, scenario or profile"),
     (HARNESS_FAULT, "harness fault", "the harness could not judge; says nothing about the relay"),
     (NOTHING_SELECTED, "nothing selected", "no case matches, or the profile rules out all that do"),

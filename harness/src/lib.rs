@@ -19,10 +19,13 @@ macro_rules! line {
     }};
 }
 
+pub mod baseline;
+mod bounded;
 pub mod catalogue;
 pub mod checks;
 pub mod cli;
 pub mod commands;
+pub mod compare;
 pub mod driver;
 pub mod exchange;
 pub mod exit_code;
@@ -30,6 +33,7 @@ pub mod gateway;
 pub mod history;
 pub mod inputs;
 pub mod judge;
+pub mod merge;
 pub mod plan;
 pub mod platforms;
 pub mod report;

@@ -43,6 +43,8 @@ fn main() -> ExitCode {
             done
         }
         Command::List(args) => commands::list::list(&args),
+        Command::Compare(args) => commands::compare::compare(&args),
+        Command::Merge(args) => commands::merge::merge(&args),
         Command::Explain(args) => commands::explain::explain(&args),
         Command::Ca(args) => commands::ca::ca(&args),
         Command::Relay(_) => return ExitCode::from(exit_code::USAGE),

@@ -32,11 +32,11 @@ use crate::{
     history::{Action, Did, History},
     judge,
     plan::{
-        Case, Plan, Shop, Skipped,
+        Case, Plan, Shop, Skipped, Suite,
         cases::{self, Outline, PlanError, PlanOptions},
     },
     platforms::{self, PLATFORMS},
-    scenario::{Scenario, load},
+    scenario::{Scenario, load, shard::Shard},
     snapshot::{self, Compared},
     sut::{
         process::{Relay, StartError},
@@ -63,6 +63,8 @@ pub struct Options {
     pub cases: Vec<String>,
     /// Platform ids; empty: all of the profile.
     pub platforms: Vec<String>,
+    /// Of the cases that these leave, only this part.
+    pub shard: Option<Shard>,
     /// Cases at the same time.
     pub jobs: usize,
     /// All values that the plan makes come from it.
@@ -214,6 +216,9 @@ pub async fn run(
     let summary = Summary {
         relay: options.profile.name.clone(),
         seed: plan.seed,
+        suite: plan.suite,
+        shard: options.shard,
+        parts: Vec::new(),
         declared_ms: decided.iter().map(|c| c.declared_ms).max().unwrap_or(0),
         cases: decided,
         skipped: plan.skipped,
@@ -223,6 +228,7 @@ pub async fn run(
         took_ms: millis(started.elapsed()),
         aborted,
         reproduce: options.reproduce.clone(),
+        baseline: None,
     };
     if let Ok(run) = Arc::try_unwrap(run) {
         if let Some(relay) = run.shared {
@@ -256,6 +262,14 @@ pub fn plan(options: &Options) -> Result<Plan, RunError> {
         plan.cases = shared;
         plan.skipped
             .extend(own.into_iter().map(|c| Skipped { name: c.name, reason: reason.to_owned() }));
+        plan.suite = Suite::of(
+            plan.cases.iter().map(|case| case.name.as_str()),
+            plan.skipped.iter().map(|skipped| skipped.name.as_str()),
+        );
+    }
+    if let Some(shard) = options.shard {
+        plan.cases.retain(|case| shard.contains(&case.name));
+        plan.skipped.retain(|skipped| shard.contains(&skipped.name));
     }
     Ok(plan)
 }
@@ -266,7 +280,30 @@ pub fn plan(options: &Options) -> Result<Plan, RunError> {
 ///
 /// As [`plan`].
 pub fn outline(options: &Options) -> Result<(Vec<Outline>, Vec<Skipped>), RunError> {
-    cases::outline(&scenarios(options)?, &plan_options(options)).map_err(unplanned)
+    let (mut cases, mut skipped) =
+        cases::outline(&scenarios(options)?, &plan_options(options)).map_err(unplanned)?;
+    if let Some(shard) = options.shard {
+        cases.retain(|case| shard.contains(&case.name));
+        skipped.retain(|skipped| shard.contains(&skipped.name));
+    }
+    Ok((cases, skipped))
+}
+
+/// Every case of the suite, whatever is selected, and whether this relay can play it.
+///
+/// # Errors
+///
+/// If a file cannot be read.
+pub fn suite(options: &Options) -> Result<Vec<(String, bool)>, RunError> {
+    let everything =
+        Options { cases: Vec::new(), platforms: Vec::new(), shard: None, ..options.clone() };
+    let (cases, skipped) = outline(&everything)?;
+    let own_process = |case: &Outline| case.private_relay && options.relay.is_some();
+    let played = cases.into_iter().map(|case| (!own_process(&case), case.name));
+    Ok(played
+        .chain(skipped.into_iter().map(|skipped| (false, skipped.name)))
+        .map(|(played, name)| (name, played))
+        .collect())
 }
 
 fn scenarios(options: &Options) -> Result<Vec<Scenario>, RunError> {
@@ -569,5 +606,6 @@ fn fault(case: &Case, why: String) -> CaseVerdict {
         took_ms: 0,
         declared_ms: 0,
         evidence: Vec::new(),
+        known: Vec::new(),
     }
 }

@@ -41,6 +41,7 @@ fn options(scenarios: PathBuf) -> Options {
         profile,
         scenarios,
         cases: Vec::new(),
+        shard: None,
         platforms: Vec::new(),
         jobs: 48,
         seed: 7,

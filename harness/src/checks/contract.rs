@@ -45,7 +45,7 @@ impl Check for Contract {
                     .by([exchange.seq]);
                 if let Some(rule) = rule {
                     finding.severity = rule.severity;
-                    finding.source = rule.source;
+                    finding.source = rule.source.into();
                     finding.expected = Some(rule.says.to_owned());
                 }
                 let owner = broken

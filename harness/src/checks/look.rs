@@ -1,6 +1,6 @@
 //! What checks have in common: the ways in which they look at a case, and how a finding is put together.
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use crate::{
     checks::{About, Seen},
@@ -154,10 +154,10 @@ pub(crate) fn is_browser(exchange: &Exchange) -> bool {
 
 /// The same finding in several attempts is one finding with several exchanges.
 pub(crate) fn merged(findings: Vec<Finding>) -> Vec<Finding> {
-    let mut seen: BTreeMap<(Option<String>, &'static str, String), usize> = BTreeMap::new();
+    let mut seen: BTreeMap<(Option<String>, Cow<'static, str>, String), usize> = BTreeMap::new();
     let mut out: Vec<Finding> = Vec::new();
     for finding in findings {
-        let key = (finding.order.clone(), finding.rule, finding.message.clone());
+        let key = (finding.order.clone(), finding.rule.clone(), finding.message.clone());
         match seen.get(&key).and_then(|i| out.get_mut(*i)) {
             Some(first) => {
                 for seq in finding.exchanges {
@@ -179,14 +179,14 @@ impl About {
     /// A finding of this check.
     pub(crate) fn finding(&self, message: impl Into<String>) -> Finding {
         Finding {
-            check: self.id,
-            rule: self.id,
+            check: self.id.into(),
+            rule: self.id.into(),
             severity: self.severity,
             order: None,
             message: message.into(),
             expected: None,
             actual: None,
-            source: self.source,
+            source: self.source.into(),
             exchanges: Vec::new(),
             at: None,
         }
@@ -229,7 +229,7 @@ impl Finding {
     /// The platform's own rule that is broken.
     pub(crate) fn rule(mut self, rule: &'static str) -> Self {
         if !rule.is_empty() {
-            self.rule = rule;
+            self.rule = rule.into();
         }
         self
     }

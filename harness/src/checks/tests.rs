@@ -281,7 +281,7 @@ fn broken_rules_of_the_platform_are_findings_with_their_source() {
         refused: false,
     });
     let found = bench.found("contract");
-    assert_eq!((found[0].rule, found[0].source), (rule.id, rule.source));
+    assert_eq!((&*found[0].rule, &*found[0].source), (rule.id, rule.source));
     assert_eq!(found[0].order.as_deref(), Some("A"));
 }
 
@@ -640,4 +640,33 @@ fn a_harness_fault_says_nothing_about_the_relay() {
     let Some(action) = bench.history.actions.first_mut() else { unreachable!() };
     action.what = Did::Failed { why: "no such template".into(), harness: true };
     assert_eq!(bench.verdict().status, Status::HarnessFault);
+}
+
+#[test]
+fn the_time_to_the_platform_begins_with_the_acknowledgement_and_counts_no_planned_failure() {
+    let mut bench = Bench::usual("meta");
+    bench.play_to(2);
+    // Two webhooks tell of the order, at 6 and 9 ms; a request takes 10.
+    bench.wait(250).sends("A");
+    bench.play();
+    let cell = bench.verdict().cells.remove(0);
+    assert_eq!((cell.attempts, cell.taken_after_ms), (1, Some(263)));
+
+    let first = bench.history.actions.iter_mut().find_map(|action| match &mut action.what {
+        Did::Webhook { call, .. } => Some(call),
+        _ => None,
+    });
+    first.unwrap().status = Some(500);
+    assert_eq!(bench.verdict().cells[0].taken_after_ms, Some(260), "the second was acknowledged");
+    bench.history.actions.insert(2, bench.history.actions[0].clone());
+    bench.history.actions[2].what = Did::Restarted { away: Duration::ZERO };
+    assert_eq!(bench.verdict().cells[0].taken_after_ms, None);
+
+    let down = fault(Answers::Failure(FailureClass::Unavailable), None);
+    let mut retried = Bench::usual("meta").fault(down);
+    retried.play_to(2);
+    retried.fails("A", 0, 503);
+    retried.sends("A").play();
+    let cell = retried.verdict().cells.remove(0);
+    assert_eq!((cell.attempts, cell.taken_after_ms), (2, None));
 }

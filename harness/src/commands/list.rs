@@ -11,6 +11,7 @@ use crate::{
     plan::{Skipped, cases::Outline},
     report::text::{PIPE_WIDTH, wrap},
     run::{self, RunError},
+    scenario::shard::Shard,
 };
 
 /// Lists.
@@ -21,7 +22,7 @@ use crate::{
 pub fn list(args: &ListArgs) -> Result<Done, RunError> {
     let options = plan_options(&args.select, args.profile.as_deref())?;
     let (outlines, skipped) = run::outline(&options)?;
-    let plan = Listed { seed: options.seed, cases: outlines, skipped };
+    let plan = Listed { seed: options.seed, shard: options.shard, cases: outlines, skipped };
     let output = match (args.coverage, args.json) {
         (false, false) => cases(&plan),
         (false, true) => cases_json(&plan),
@@ -34,6 +35,7 @@ pub fn list(args: &ListArgs) -> Result<Done, RunError> {
 /// What is listed.
 struct Listed {
     seed: u64,
+    shard: Option<Shard>,
     cases: Vec<Outline>,
     skipped: Vec<Skipped>,
 }
@@ -61,6 +63,9 @@ fn cases(plan: &Listed) -> String {
         scenarios.len(),
         plan.skipped.len()
     );
+    if let Some(shard) = plan.shard {
+        line!(out, "in shard {shard} of the selection");
+    }
     out
 }
 
@@ -80,7 +85,9 @@ fn cases_json(plan: &Listed) -> String {
             })
         })
         .collect();
-    pretty(&json!({ "schema": 1, "seed": plan.seed, "cases": cases, "skipped": plan.skipped }))
+    pretty(
+        &json!({ "schema": 1, "seed": plan.seed, "shard": plan.shard, "cases": cases, "skipped": plan.skipped }),
+    )
 }
 
 /// Entry → cases that cover it.

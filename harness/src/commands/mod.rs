@@ -1,8 +1,12 @@
 //! One command per file. Each returns its exit code and what goes to standard output; `main` alone prints and exits.
 
+mod baseline;
 pub mod ca;
+pub mod compare;
 pub mod explain;
 pub mod list;
+pub mod merge;
+mod publish;
 pub mod run;
 
 use std::path::{Path, PathBuf};
@@ -71,6 +75,7 @@ pub fn plan_options(
         scenarios: scenarios(select.scenarios.as_ref()),
         cases: select.cases.clone(),
         platforms: select.platforms.clone(),
+        shard: select.shard,
         jobs: 1,
         seed: select.seed,
         timeout: std::time::Duration::ZERO,

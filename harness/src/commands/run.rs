@@ -1,17 +1,19 @@
 //! `harness run`: plays scenarios against a relay and judges it.
 
-use std::{
-    fs,
-    io::{IsTerminal as _, Write as _},
-    path::Path,
-};
+use std::io::Write as _;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::{Done, plan_options, shipped};
+use super::{
+    Done,
+    baseline::Known,
+    plan_options,
+    publish::{check_writable, publish, terminal},
+    shipped,
+};
 use crate::{
-    cli::{Colour, DEFAULT_SEED, RunArgs},
-    report::{REPORTS, Report as _, tally, terminal::Terminal},
+    cli::{DEFAULT_SEED, RunArgs},
+    report::tally,
     run::{self, Options, Progress, RunError},
     sut::profile::Capture,
     verdict::Status,
@@ -24,17 +26,15 @@ use crate::{
 /// If nothing could be judged.
 pub async fn run(args: &RunArgs) -> Result<Done, RunError> {
     let options = options(args)?;
-    // A report that cannot be written is better known before the run than after it.
-    for (_, path) in &args.reports {
-        write(path, "")?;
-    }
+    let known = Known::of(args, &options)?;
+    check_writable(&args.show.reports)?;
     let bar = bar(args);
     let mut failed = 0;
-    let summary = run::run(&options, |event| match event {
+    let mut summary = run::run(&options, |event| match event {
         Progress::Planned(n) => bar.set_length(n as u64),
         Progress::Decided(verdict) => {
             bar.inc(1);
-            if verdict.status > Status::Skipped {
+            if verdict.status > Status::Skipped && !known.covers(verdict) {
                 failed += 1;
                 bar.set_message(format!("{failed} not passed"));
             }
@@ -42,17 +42,8 @@ pub async fn run(args: &RunArgs) -> Result<Done, RunError> {
     })
     .await?;
     bar.finish_and_clear();
-    for (kind, path) in &args.reports {
-        let Some(report) = REPORTS.iter().find(|r| r.id() == kind) else { continue };
-        let text = report.render(&summary).map_err(RunError::Harness)?;
-        write(path, &text)?;
-    }
-    let on_stdout = args.reports.iter().find(|(_, path)| path == Path::new("-"));
-    let output = match on_stdout.and_then(|(kind, _)| REPORTS.iter().find(|r| r.id() == kind)) {
-        Some(report) => report.render(&summary),
-        None => terminal(args).render(&summary),
-    }
-    .map_err(RunError::Harness)?;
+    known.apply(&mut summary)?;
+    let output = publish(&args.show.reports, &summary, terminal(&args.show))?;
     Ok(Done { output, code: tally::exit_code(&summary) })
 }
 
@@ -107,36 +98,6 @@ fn reproduce(args: &RunArgs) -> String {
         command.push_str(&format!(" --scenarios {}", scenarios.display()));
     }
     command
-}
-
-fn write(path: &Path, text: &str) -> Result<(), RunError> {
-    if path == Path::new("-") {
-        return Ok(());
-    }
-    let failed = |e: std::io::Error| {
-        RunError::Usage(format!("the report {} cannot be written: {e}", path.display()))
-    };
-    if let Some(parent) = path.parent().filter(|p| !p.as_os_str().is_empty()) {
-        fs::create_dir_all(parent).map_err(failed)?;
-    }
-    fs::write(path, text).map_err(failed)
-}
-
-fn terminal(args: &RunArgs) -> Terminal {
-    let out = std::io::stdout();
-    let colour = match args.color {
-        Colour::Always => true,
-        Colour::Never => false,
-        Colour::Auto => {
-            out.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty())
-        }
-    };
-    let width = if out.is_terminal() {
-        terminal_size::terminal_size().map_or(80, |(w, _)| usize::from(w.0)).clamp(60, 120)
-    } else {
-        80
-    };
-    Terminal { colour, width, verbose: args.verbose }
 }
 
 fn bar(args: &RunArgs) -> ProgressBar {

@@ -1,10 +1,13 @@
 //! One outcome per order.
 
+use std::time::Duration;
+
 use crate::{
-    checks::{Seen, exactly_once, retries::failure},
-    history::LogEntry,
+    checks::{Seen, exactly_once, look::Sighting, retries::failure},
+    exchange::OrderRef,
+    history::{Did, LogEntry},
     platforms::Severity,
-    scenario::LogState,
+    scenario::{LogState, OrderState},
     truth::{Count, Expected, Reason},
     verdict::{Cell, Finding, Outcome},
 };
@@ -24,7 +27,7 @@ const ABOUT_CONTENT: [&str; 10] = [
 ];
 
 /// Longest time that an order may take beyond what the relay declares before it is late.
-const LATE: std::time::Duration = std::time::Duration::from_secs(30);
+const LATE: Duration = Duration::from_secs(30);
 
 /// One per order of the scenario.
 pub(super) fn cells(seen: &Seen<'_>, findings: &[Finding]) -> Vec<Cell> {
@@ -37,7 +40,17 @@ pub(super) fn cells(seen: &Seen<'_>, findings: &[Finding]) -> Vec<Cell> {
                 .filter(|f| f.severity == Severity::Must && f.order.as_ref() == Some(&name))
                 .collect();
             let (outcome, right, detail) = outcome(seen, expected, &own);
-            Cell { order: name, platform: seen.platform.id().to_owned(), outcome, right, detail }
+            let attempts = seen.purchases(&expected.order).len();
+            Cell {
+                order: name,
+                platform: seen.platform.id().to_owned(),
+                outcome,
+                right,
+                detail,
+                attempts: u32::try_from(attempts).unwrap_or(u32::MAX),
+                taken_after_ms: taken_after(seen, expected)
+                    .map(|took| u64::try_from(took.as_millis()).unwrap_or(u64::MAX)),
+            }
         })
         .collect()
 }
@@ -80,7 +93,7 @@ fn outcome(seen: &Seen<'_>, expected: &Expected, own: &[&Finding]) -> (Outcome, 
 }
 
 fn worst(own: &[&Finding]) -> Option<String> {
-    own.iter().find(|f| ABOUT_CONTENT.contains(&f.check)).map(|f| f.message.clone())
+    own.iter().find(|f| ABOUT_CONTENT.contains(&&*f.check)).map(|f| f.message.clone())
 }
 
 fn withheld(seen: &Seen<'_>, expected: &Expected) -> (Outcome, bool, String) {
@@ -138,9 +151,29 @@ fn was_refused(seen: &Seen<'_>, expected: &Expected) -> bool {
     seen.purchases(&expected.order).iter().any(|a| failure(seen, a).is_some())
 }
 
+/// From the relay's first acknowledgement of the order to the request by which the platform took it, where that time is the
+/// relay's alone: an order that was paid when it was placed, no planned failure, no restart.
+fn taken_after(seen: &Seen<'_>, expected: &Expected) -> Option<Duration> {
+    let OrderRef::Named(id) = &expected.order else { return None };
+    let actions = &seen.history.actions;
+    let restarted = actions.iter().any(|a| matches!(a.what, Did::Restarted { .. }));
+    let paid = seen.case.order(id)?.state == OrderState::Paid;
+    if restarted || !paid || !seen.case.scenario.given.is_empty() {
+        return None;
+    }
+    let acknowledged = actions.iter().find(|a| match &a.what {
+        Did::Webhook { order, call, .. } => {
+            order.as_ref() == Some(&expected.order) && matches!(call.status, Some(200..300))
+        }
+        _ => false,
+    })?;
+    let taken = seen.purchases(&expected.order).into_iter().find(Sighting::taken)?;
+    // A relay may well deliver before it acknowledges.
+    Some(taken.exchange.at.saturating_sub(acknowledged.at))
+}
+
 /// Only where nothing stood in the way.
 fn late(seen: &Seen<'_>, expected: &Expected) -> Option<String> {
-    use crate::history::Did;
     if !seen.case.scenario.given.is_empty() || seen.case.scenario.steps.len() > 3 {
         return None;
     }

@@ -52,7 +52,7 @@ pub fn judge(
         match check.check(&seen) {
             CheckResult::NotApplicable => {}
             CheckResult::Inconclusive(why) => notes.push(format!("{}: {why}", check.about().id)),
-            CheckResult::Judged(found) if found.is_empty() => passed.push(check.about().id),
+            CheckResult::Judged(found) if found.is_empty() => passed.push(check.about().id.into()),
             CheckResult::Judged(found) => findings.extend(found),
         }
     }
@@ -97,6 +97,7 @@ pub fn judge(
         notes,
         took_ms: millis(last_moment(history).saturating_sub(began)),
         declared_ms: millis(history.waited.declared),
+        known: Vec::new(),
     }
 }
 

@@ -26,7 +26,7 @@ pub(super) fn withdraw(
     let before = findings.len();
     findings.retain(|finding| {
         let absent = finding.check == "exactly_once" && lost(&finding.order, cells);
-        !absent && !ABOUT_ABSENCE.contains(&finding.check)
+        !absent && !ABOUT_ABSENCE.contains(&&*finding.check)
     });
     let mut taken_back = findings.len() < before;
     for cell in cells.iter_mut().filter(|cell| cell.outcome == Outcome::Lost) {
@@ -68,7 +68,7 @@ pub(super) fn withdraw_own_delays(
         let same = |c: &&Cell| Some(&c.order) == f.order.as_ref();
         cells.iter().find(same).is_some_and(|c| c.outcome == Outcome::CountedTwice)
     };
-    findings.retain(|f| match f.check {
+    findings.retain(|f| match &*f.check {
         "exactly_once" => !twice(f),
         check => !ABOUT_ATTEMPTS.contains(&check),
     });
@@ -89,14 +89,14 @@ mod tests {
 
     fn finding(check: &'static str, order: &str) -> Finding {
         Finding {
-            check,
-            rule: check,
+            check: check.into(),
+            rule: check.into(),
             severity: Severity::Must,
             order: Some(order.into()),
             message: String::new(),
             expected: None,
             actual: None,
-            source: "",
+            source: "".into(),
             exchanges: Vec::new(),
             at: None,
         }
@@ -109,10 +109,12 @@ mod tests {
             outcome,
             right: false,
             detail: String::new(),
+            attempts: 0,
+            taken_after_ms: None,
         }
     }
 
-    fn withdrawn(waited: &Waited) -> (Vec<Outcome>, Vec<&'static str>, usize) {
+    fn withdrawn(waited: &Waited) -> (Vec<Outcome>, Vec<String>, usize) {
         let mut cells = [cell("A", Outcome::Lost), cell("B", Outcome::CountedTwice)];
         let mut findings = vec![
             finding("exactly_once", "A"),
@@ -122,7 +124,7 @@ mod tests {
         ];
         let mut notes = Vec::new();
         withdraw(waited, &mut cells, &mut findings, &mut notes);
-        let left = findings.iter().map(|f| f.check).collect();
+        let left = findings.iter().map(|f| f.check.to_string()).collect();
         (cells.iter().map(|c| c.outcome).collect(), left, notes.len())
     }
 

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt, sync::Arc};
 
 pub use super::shops::shops;
 use super::{
-    Case, Order, Person, Plan, Skipped, needs,
+    Case, Order, Person, Plan, Skipped, Suite, needs,
     people::{self, Position, Source},
     values::values,
 };
@@ -101,7 +101,11 @@ struct Draft {
 /// See [`PlanError`].
 pub fn plan(scenarios: &[Scenario], options: &PlanOptions<'_>) -> Result<Plan, PlanError> {
     let (chosen, skipped) = choose(scenarios, options)?;
-    let mut plan = Plan { seed: options.seed, cases: Vec::new(), skipped };
+    let suite = Suite::of(
+        chosen.iter().map(|(draft, _)| draft.name.as_str()),
+        skipped.iter().map(|skipped| skipped.name.as_str()),
+    );
+    let mut plan = Plan { seed: options.seed, cases: Vec::new(), skipped, suite };
     let mut errors = Vec::new();
     for (draft, needs) in chosen {
         let name = draft.name.clone();

@@ -7,13 +7,16 @@ mod fill;
 mod needs;
 pub mod people;
 mod shops;
+mod suite;
 pub mod tracers;
 mod values;
+
+pub use suite::Suite;
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use rust_decimal::Decimal;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 use crate::{
@@ -31,10 +34,12 @@ pub struct Plan {
     pub cases: Vec<Case>,
     /// Cases that the profile's capabilities rule out, with the reason.
     pub skipped: Vec<Skipped>,
+    /// What was selected, all shards together.
+    pub suite: Suite,
 }
 
 /// A case that will not run.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Skipped {
     /// Its name.
     pub name: String,

@@ -3,11 +3,11 @@
 
 use serde_json::json;
 
-use super::{Report, tally};
+use super::{Report, delivery::deliveries, tally};
 use crate::verdict::Summary;
 
 /// Version of the document's form. Documented in `harness/REPORT.md`.
-pub const SCHEMA: u32 = 1;
+pub const SCHEMA: u32 = 2;
 
 /// The JSON report.
 #[derive(Debug, Clone, Copy)]
@@ -24,6 +24,7 @@ impl Report for Json {
 
     fn render(&self, summary: &Summary) -> Result<String, String> {
         let (rows, sum) = tally::table(&summary.cases);
+        let (deliveries, all) = deliveries(&summary.cases);
         let row = |row: &tally::Row| {
             let mut out = serde_json::Map::new();
             out.insert("orders".into(), row.orders.into());
@@ -48,6 +49,8 @@ impl Report for Json {
             "statuses": statuses,
             "orders_by_platform": table,
             "orders": row(&sum),
+            "deliveries_by_platform": deliveries,
+            "deliveries": all,
             "run": summary,
         });
         serde_json::to_string_pretty(&document).map(|s| s + "\n").map_err(|e| e.to_string())

@@ -27,10 +27,9 @@ impl Report for Junit {
         let mut suites: BTreeMap<&str, TestSuite> = BTreeMap::new();
         let suite_of = |name: &str| name.split('/').next().unwrap_or("run").to_owned();
         for case in &summary.cases {
-            let topic = case.case.split('/').next().unwrap_or("run");
             suites
-                .entry(topic)
-                .or_insert_with(|| TestSuite::new(topic))
+                .entry(topic(case))
+                .or_insert_with(|| TestSuite::new(topic(case)))
                 .add_test_case(test_case(summary, case));
         }
         for skipped in &summary.skipped {
@@ -44,15 +43,20 @@ impl Report for Junit {
         let mut run = TestSuite::new("run");
         for finding in &summary.run_findings {
             let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
-            status.set_message(finding.message.as_str()).set_type(finding.rule);
+            status.set_message(finding.message.as_str()).set_type(&*finding.rule);
             if finding.severity == Severity::Must {
-                run.add_test_case(TestCase::new(finding.check, status));
+                run.add_test_case(TestCase::new(&*finding.check, status));
             }
         }
         if let Some(why) = &summary.aborted {
             let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
             status.set_message(why.as_str());
             run.add_test_case(TestCase::new("relay stays reachable", status));
+        }
+        for (place, message) in tally::stale(summary) {
+            let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
+            status.set_message(message).set_type("baseline");
+            run.add_test_case(TestCase::new(place, status));
         }
         for path in &summary.snapshots_changed {
             let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
@@ -74,10 +78,20 @@ fn test_case(summary: &Summary, case: &CaseVerdict) -> TestCase {
         .findings
         .iter()
         .find(|f| f.severity == Severity::Must)
-        .map(|f| (f.rule, f.message.clone()))
+        .map(|f| (&*f.rule, f.message.clone()))
         .or_else(|| case.notes.first().map(|n| ("note", n.clone())));
     let mut status = match case.status {
         Status::Pass => TestCaseStatus::success(),
+        // The form has no word for it; CI servers show it apart from what passed, and do not fail.
+        Status::KnownFailing => {
+            let mut status = TestCaseStatus::skipped();
+            let known = tally::known(case);
+            status.set_message(format!("known failing: {}", known.join("; ")));
+            status.set_description(description(summary, case));
+            let mut test = TestCase::new(case.case.as_str(), status);
+            test.set_classname(topic(case)).set_time(Duration::from_millis(case.took_ms));
+            return test;
+        }
         Status::Skipped => TestCaseStatus::skipped(),
         Status::Fail => TestCaseStatus::non_success(NonSuccessKind::Failure),
         Status::Inconclusive | Status::HarnessFault => {
@@ -89,9 +103,12 @@ fn test_case(summary: &Summary, case: &CaseVerdict) -> TestCase {
         status.set_description(description(summary, case));
     }
     let mut test = TestCase::new(case.case.as_str(), status);
-    test.set_classname(case.case.split('/').next().unwrap_or("run"));
-    test.set_time(Duration::from_millis(case.took_ms));
+    test.set_classname(topic(case)).set_time(Duration::from_millis(case.took_ms));
     test
+}
+
+fn topic(case: &CaseVerdict) -> &str {
+    case.case.split('/').next().unwrap_or("run")
 }
 
 fn description(summary: &Summary, case: &CaseVerdict) -> String {
@@ -110,6 +127,9 @@ fn description(summary: &Summary, case: &CaseVerdict) -> String {
     }
     for note in &case.notes {
         line!(text, "note: {note}");
+    }
+    for known in tally::known(case) {
+        line!(text, "in the baseline: {known}");
     }
     line!(text, "reproduce: {}", tally::reproduce(summary, &case.case));
     text

@@ -37,8 +37,9 @@ fn write(out: &mut String, summary: &Summary) -> std::fmt::Result {
     writeln!(out, "## {}\n", escape(&summary.relay))?;
     writeln!(
         out,
-        "{} passed, {} failed, {} inconclusive, {} harness faults, {} skipped in {:.1} s (seed {}).\n",
+        "{} passed, {} known failing, {} failed, {} inconclusive, {} harness faults, {} skipped in {:.1} s (seed {}).\n",
         n(Status::Pass),
+        n(Status::KnownFailing),
         n(Status::Fail),
         n(Status::Inconclusive),
         n(Status::HarnessFault),
@@ -46,6 +47,9 @@ fn write(out: &mut String, summary: &Summary) -> std::fmt::Result {
         summary.took_ms as f64 / 1000.0,
         summary.seed
     )?;
+    if let Some(words) = tally::part(summary) {
+        writeln!(out, "{}.\n", escape(&words))?;
+    }
     let (rows, sum) = tally::table(&summary.cases);
     let shown: Vec<usize> =
         (0..tally::OUTCOMES.len()).filter(|i| *i < 2 || sum.outcomes[*i] > 0).collect();
@@ -89,7 +93,20 @@ fn write(out: &mut String, summary: &Summary) -> std::fmt::Result {
         for note in &case.notes {
             writeln!(out, "- {}", escape(note))?;
         }
+        for known in tally::known(case) {
+            writeln!(out, "- in the baseline: {}", escape(&known))?;
+        }
         writeln!(out, "\n`{}`", tick(&tally::reproduce(summary, &case.case)))?;
+    }
+    if n(Status::KnownFailing) > 0 {
+        writeln!(out, "\n### Known failing\n")?;
+    }
+    for case in summary.cases.iter().filter(|c| c.status == Status::KnownFailing) {
+        let known = tally::known(case);
+        writeln!(out, "- `{}`: {}", tick(&case.case), escape(&known.join("; ")))?;
+    }
+    for (place, message) in tally::stale(summary) {
+        writeln!(out, "\n**Stale in the baseline:** `{}` {}", tick(&place), escape(&message))?;
     }
     for path in &summary.snapshots_changed {
         writeln!(out, "\nSnapshot changed: `{}`", tick(path))?;
@@ -119,7 +136,7 @@ fn evidence(out: &mut String, shown: &Evidence, at: Option<&str>) -> std::fmt::R
 }
 
 /// Text from a relay or platform must not become markup.
-fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
@@ -137,7 +154,8 @@ fn escape(text: &str) -> String {
     out
 }
 
-fn tick(text: &str) -> String {
+/// Text inside code quotes.
+pub(crate) fn tick(text: &str) -> String {
     text.replace('`', "'").replace(['\n', '\r'], " ")
 }
 

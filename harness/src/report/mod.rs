@@ -1,9 +1,13 @@
 //! Reports: one file each, one line in [`REPORTS`]. They see verdicts only.
 
+pub mod delivery;
 pub mod excerpt;
 pub mod json;
 pub mod junit;
 pub mod markdown;
+pub mod recorded;
+#[cfg(test)]
+pub(crate) mod sample;
 pub mod tally;
 pub mod terminal;
 pub mod text;
@@ -42,14 +46,9 @@ mod tests {
             relay: "a relay".into(),
             seed: 1,
             cases,
-            skipped: Vec::new(),
-            run_findings: Vec::new(),
-            orphans: 0,
-            snapshots_changed: Vec::new(),
             took_ms: 1,
-            declared_ms: 0,
-            aborted: None,
             reproduce: "cargo harness run".into(),
+            ..Summary::default()
         }
     }
 
@@ -61,14 +60,14 @@ mod tests {
         };
         let body = json!({ "data": (0..events).map(event).collect::<Vec<_>>() });
         let finding = Finding {
-            check: "no_plain_contact",
-            rule: "no_plain_contact",
+            check: "no_plain_contact".into(),
+            rule: "no_plain_contact".into(),
             severity: Severity::Must,
             order: Some("A".into()),
             message: "an e-mail address stands there in plain".into(),
             expected: None,
             actual: None,
-            source: "https://example.com/",
+            source: "https://example.com/".into(),
             exchanges: vec![7],
             at: Some(at.into()),
         };
@@ -95,6 +94,7 @@ mod tests {
             took_ms: 1,
             declared_ms: 0,
             evidence: vec![evidence],
+            known: Vec::new(),
         }
     }
 

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use crate::{
+    baseline::State,
     exit_code,
-    verdict::{CaseVerdict, Outcome, Status, Summary},
+    verdict::{CaseVerdict, Known, Outcome, Status, Summary},
 };
 
 /// Outcomes in the order in which reports show them: good ones first.
@@ -82,13 +83,78 @@ pub fn exit_code(summary: &Summary) -> u8 {
         exit_code::FAILED
     } else if has(Status::HarnessFault) {
         exit_code::HARNESS_FAULT
-    } else if has(Status::Inconclusive) || !summary.snapshots_changed.is_empty() {
+    } else if has(Status::Inconclusive)
+        || !summary.snapshots_changed.is_empty()
+        || stale(summary).next().is_some()
+    {
         exit_code::FAILED
-    } else if summary.cases.is_empty() {
+    } else if summary.cases.is_empty() && empty_shard(summary).is_none() {
         exit_code::NOTHING_SELECTED
     } else {
         exit_code::PASSED
     }
+}
+
+/// Which part of a selection this is, or which parts were merged into it; `None`: one whole run.
+pub fn part(summary: &Summary) -> Option<String> {
+    if let Some(words) = empty_shard(summary) {
+        return Some(words);
+    }
+    if let Some(shard) = summary.shard {
+        let (here, all) = (summary.cases.len(), summary.suite.cases);
+        return Some(format!("shard {shard}: {here} of the {all} cases that are selected"));
+    }
+    let all: u64 = summary.parts.iter().map(|part| part.took_ms).fold(0, u64::saturating_add);
+    let n = summary.parts.len();
+    let shards = if n == 1 { "shard" } else { "shards" };
+    (n > 0)
+        .then(|| format!("merged from {n} {shards} that took {:.1} s in all", all as f64 / 1000.0))
+}
+
+/// Said of a shard that has nothing to play though the selection has: no fault of anybody's.
+pub fn empty_shard(summary: &Summary) -> Option<String> {
+    let shard = summary.shard.filter(|_| summary.cases.is_empty() && summary.suite.cases > 0)?;
+    let n = summary.suite.cases;
+    Some(if n == 1 {
+        format!("the 1 case that is selected falls into another shard than {shard}")
+    } else {
+        format!("the {n} cases that are selected fall into other shards than {shard}")
+    })
+}
+
+/// Entries of the baseline that have to go: place, and what to do.
+pub fn stale(summary: &Summary) -> impl Iterator<Item = (String, String)> {
+    summary.baseline.iter().flat_map(|baseline| {
+        baseline.in_state(State::Stale).map(|entry| {
+            let (case, what, lines) = (&entry.case, entry.what(), entry.lines());
+            let message = format!("{case} {what}: no longer occurs; take {lines} out");
+            (entry.place(&baseline.file), message)
+        })
+    })
+}
+
+/// What the baseline says of a case, in words; entries with the same words are one.
+pub fn known(case: &CaseVerdict) -> Vec<String> {
+    let mut groups: Vec<(&Known, Vec<String>, Vec<String>)> = Vec::new();
+    for known in &case.known {
+        let words = |k: &Known| (k.reason.clone(), k.owner.clone(), k.expires.clone(), k.expired);
+        let rule = known.rule.as_ref().map(|rule| format!(" {rule}")).unwrap_or_default();
+        let (what, line) = (format!("{}{rule}", known.check), known.line.to_string());
+        match groups.iter_mut().find(|(first, ..)| words(first) == words(known)) {
+            Some((_, checks, lines)) => {
+                checks.push(what);
+                lines.push(line);
+            }
+            None => groups.push((known, vec![what], vec![line])),
+        }
+    }
+    let text = |(known, checks, lines): (&Known, Vec<String>, Vec<String>)| {
+        let Known { reason, owner, expires, .. } = known;
+        let until = if known.expired { "expired, was known until" } else { "until" };
+        let (checks, lines) = (checks.join(", "), lines.join(", "));
+        format!("{checks}: {reason} ({owner}, {until} {expires}; baseline: {lines})")
+    };
+    groups.into_iter().map(text).collect()
 }
 
 /// The command that runs one case again.

@@ -57,6 +57,7 @@ impl Terminal {
     fn status(self, status: Status) -> String {
         match status {
             Status::Pass => self.paint("PASS", "32"),
+            Status::KnownFailing => self.paint("KNOWN FAILING", "33"),
             Status::Skipped => self.paint("SKIP", "2"),
             Status::Inconclusive => self.paint("INCONCLUSIVE", "33"),
             Status::Fail => self.paint("FAIL", "31;1"),
@@ -115,6 +116,9 @@ impl Terminal {
         for note in &case.notes {
             writeln!(out, "{}", wrap(note, self.width, "  note: "))?;
         }
+        for known in tally::known(case) {
+            writeln!(out, "{}", wrap(&known, self.width, "  in the baseline: "))?;
+        }
         // Each request is shown once, with the first finding that it proves.
         let mut shown = BTreeSet::new();
         for finding in case.findings.iter().filter(|f| f.severity == Severity::Must) {
@@ -147,7 +151,7 @@ impl Terminal {
     ) -> std::fmt::Result {
         let order = finding.order.as_ref().map(|o| format!("order {o}: ")).unwrap_or_default();
         let level = if finding.severity == Severity::Should { "warning: " } else { "" };
-        let rule = self.paint(finding.rule, "36");
+        let rule = self.paint(&finding.rule, "36");
         let head = format!("{rule} {level}{order}{}", finding.message);
         writeln!(out, "{}", wrap(&head, self.width, "  * "))?;
         if let Some(expected) = &finding.expected {
@@ -204,6 +208,17 @@ impl Terminal {
         if sum.orders > 0 {
             writeln!(out, "{}\n", self.table(&rows, &sum))?;
         }
+        let known = summary.cases.iter().filter(|c| c.status == Status::KnownFailing);
+        for case in known {
+            writeln!(out, "{} {}", self.status(case.status), case.case)?;
+            for known in tally::known(case) {
+                writeln!(out, "{}", wrap(&known, self.width, "  "))?;
+            }
+        }
+        for (place, message) in tally::stale(summary) {
+            let text = format!("{place}: {message}");
+            writeln!(out, "{}", wrap(&text, self.width, "stale in the baseline: "))?;
+        }
         if !summary.skipped.is_empty() {
             writeln!(out, "not judged: {} cases", summary.skipped.len())?;
             let mut by_reason = std::collections::BTreeMap::<&str, usize>::new();
@@ -226,6 +241,9 @@ impl Terminal {
         if let Some(why) = &summary.aborted {
             writeln!(out, "{}", wrap(why, self.width, "cut short: "))?;
         }
+        if let Some(words) = tally::part(summary) {
+            writeln!(out, "{}", wrap(&words, self.width, ""))?;
+        }
         writeln!(out, "{}", self.last_line(summary))
     }
 
@@ -233,6 +251,10 @@ impl Terminal {
         let counts = tally::statuses(&summary.cases);
         let n = |status| counts.get(&status).copied().unwrap_or(0);
         let mut parts = vec![format!("{} passed", n(Status::Pass))];
+        if n(Status::KnownFailing) > 0 {
+            let text = format!("{} known failing", n(Status::KnownFailing));
+            parts.push(self.paint(&text, "33"));
+        }
         for (status, word) in [
             (Status::Fail, "failed"),
             (Status::Inconclusive, "inconclusive"),

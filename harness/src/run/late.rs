@@ -137,14 +137,14 @@ fn add(verdict: &mut CaseVerdict, judged: &Judged, event: &LateEvent, order: Opt
 fn finding(event: &LateEvent, message: &str) -> Finding {
     let key = if event.key.is_empty() { "an event without an id" } else { &event.key };
     Finding {
-        check: "late",
-        rule: "late",
+        check: "late".into(),
+        rule: "late".into(),
         severity: Severity::Must,
         order: None,
         message: format!("`{key}` at {} {message}", event.platform),
         expected: None,
         actual: None,
-        source: ABOUT_LATE,
+        source: ABOUT_LATE.into(),
         exchanges: vec![event.seq],
         at: None,
     }
@@ -161,14 +161,14 @@ pub(super) fn undeclared_hosts(gateway: &Gateway, declared: &[String]) -> Vec<Fi
     hosts
         .into_iter()
         .map(|(host, exchanges)| Finding {
-            check: "egress",
-            rule: "egress",
+            check: "egress".into(),
+            rule: "egress".into(),
             severity: Severity::Must,
             order: None,
             message: format!("the relay called {host}, which nobody declared"),
             expected: None,
             actual: None,
-            source: ABOUT_EGRESS,
+            source: ABOUT_EGRESS.into(),
             exchanges,
             at: None,
         })

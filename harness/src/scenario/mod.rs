@@ -6,6 +6,7 @@ mod forms;
 pub mod load;
 pub(crate) mod rules;
 pub mod select;
+pub mod shard;
 pub mod units;
 
 use std::{collections::BTreeMap, sync::Arc};
