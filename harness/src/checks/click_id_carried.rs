@@ -142,7 +142,8 @@ fn moment(
     };
     let observed = id.observed?;
     let near = |other: OffsetDateTime| (time - other).abs() <= SKEW;
-    if near(observed) || id.observed_or.is_some_and(near) {
+    let told = |from: OffsetDateTime| time >= from - SKEW && time <= from + id.telling + SKEW;
+    if told(observed) || id.observed_or.is_some_and(told) {
         return None;
     }
     let why = if near(sighting.exchange.time) {

@@ -212,6 +212,8 @@ pub struct ExpectedId {
     pub observed: Option<OffsetDateTime>,
     /// Another first observation that is right as well (the landing as told, if the relay takes no time with it).
     pub observed_or: Option<OffsetDateTime>,
+    /// How long the relay took to answer when it was told: it may have noted any moment of that time.
+    pub telling: Duration,
     /// Must it be there?
     pub presence: Presence,
     /// Rule id.
