@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 
 use crate::{
     exchange::{Exchange, OrderRef, Request},
-    scenario::{Decisions, HealthState, LogState, Signature, Topic},
+    scenario::{Decisions, HealthState, LogState, OrderState, Signature, Topic},
 };
 
 /// One case's history.
@@ -66,6 +66,8 @@ pub enum Did {
         topic: Topic,
         /// How it was signed.
         signature: Signature,
+        /// What it shows of the order.
+        shown: Shown,
         /// Statuses that are right here.
         right: Vec<u16>,
         /// As sent.
@@ -116,6 +118,17 @@ pub enum Did {
         /// True: the harness's own fault.
         harness: bool,
     },
+}
+
+/// What a delivery shows of its order, whatever its format.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Shown {
+    /// Input format, by id; empty for a raw body.
+    pub format: &'static str,
+    /// The order's state.
+    pub state: Option<OrderState>,
+    /// When it was placed, if the format has a place for it.
+    pub placed_at: Option<OffsetDateTime>,
 }
 
 /// One HTTP call to the relay.

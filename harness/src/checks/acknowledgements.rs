@@ -37,7 +37,7 @@ impl Check for Acknowledgements {
         let limit = seen.policies.acknowledge_within.unsigned();
         for action in &seen.history.actions {
             match &action.what {
-                Did::Webhook { order, topic, signature, right, call } => {
+                Did::Webhook { order, topic, signature, right, call, .. } => {
                     any = true;
                     let what = format!("webhook {topic:?} ({signature:?})").to_lowercase();
                     let about = |message: String| {

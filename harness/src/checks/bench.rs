@@ -11,7 +11,7 @@ use time::{OffsetDateTime, UtcOffset, format_description::well_known::Rfc3339};
 
 use crate::{
     exchange::{Ending, Exchange, OrderRef, Owner, Reply, Request},
-    history::{Action, Call, Did, History, Waited},
+    history::{Action, Call, Did, History, Shown, Waited},
     judge::judge,
     plan::{Case, Contact, Order, Person, Shop},
     platforms::{self, Account, Channel, ClickForm, Entry, Item, ItemKind, Platform, Reading},
@@ -267,7 +267,17 @@ impl Bench {
         let right = vec![200, 201, 202, 204];
         let call = call(body, 200);
         let signature = Signature::Right;
-        self.note(step, Did::Webhook { order: Some(order), topic, signature, right, call });
+        self.note(
+            step,
+            Did::Webhook {
+                order: Some(order),
+                topic,
+                signature,
+                shown: Shown { format: "shopify", ..Shown::default() },
+                right,
+                call,
+            },
+        );
     }
 
     /// The last webhook's record.

@@ -43,7 +43,8 @@ impl Check for TimeRight {
                 );
                 return;
             };
-            if rights(expected).any(|right| (sent - right).abs() <= SKEW) {
+            let fits = |right| sent >= right - SKEW && sent <= right + expected.telling + SKEW;
+            if rights(expected).any(fits) {
                 return;
             }
             let zone = seen.case.order(&expected.order.to_string()).map(|o| o.zone);

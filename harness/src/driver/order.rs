@@ -15,8 +15,10 @@ use super::{
 };
 use crate::{
     exchange::OrderRef,
-    history::Did,
-    inputs::{About, Delivery, Format, OrderView, Prepared, Redaction, RefundFacts, Subject},
+    history::{Did, Shown},
+    inputs::{
+        About, Carried, Delivery, Format, OrderView, Prepared, Redaction, RefundFacts, Subject,
+    },
     plan::{Order, Shop},
     platforms::{self, BrowserCopy},
     scenario::{
@@ -423,7 +425,15 @@ impl<'a> Driver<'a> {
         }
         let time = manner.time.unwrap_or_else(|| self.stage.gateway.now());
         let order = Some(known.order.id.clone());
-        self.send_all(step, order, topic, manner.signature, ready, parallel, time).await;
+        let shown = match manner.raw {
+            Some(_) => Shown::default(),
+            None => Shown {
+                format: known.format.id(),
+                state: Some(shown),
+                placed_at: known.format.carries(Carried::PlacedAt).then_some(known.placed_at),
+            },
+        };
+        self.send_all(step, order, topic, manner.signature, shown, ready, parallel, time).await;
         Ok(())
     }
 
@@ -453,7 +463,9 @@ impl<'a> Driver<'a> {
             ready.push(self.prepare(&known, &first, id, topic, manner)?);
         }
         let now = self.stage.gateway.now();
-        self.send_all(Some(index), None, topic, manner.signature, ready, parallel, now).await;
+        let shown = Shown::default();
+        self.send_all(Some(index), None, topic, manner.signature, shown, ready, parallel, now)
+            .await;
         Ok(())
     }
 
@@ -605,6 +617,7 @@ impl<'a> Driver<'a> {
         order: Option<OrderRef>,
         topic: Topic,
         signature: Signature,
+        shown: Shown,
         ready: Vec<Webhook>,
         parallel: bool,
         time: OffsetDateTime,
@@ -624,7 +637,14 @@ impl<'a> Driver<'a> {
             self.note_at(
                 step,
                 time,
-                Did::Webhook { order: order.clone(), topic, signature, right, call },
+                Did::Webhook {
+                    order: order.clone(),
+                    topic,
+                    signature,
+                    shown: shown.clone(),
+                    right,
+                    call,
+                },
             );
         }
     }

@@ -1,10 +1,14 @@
 //! What a case asks of a relay, read off its scenario; and why a relay may be spared it.
 
+use std::collections::BTreeMap;
+
 use crate::{
+    inputs::{self, About, Format},
     platforms::Platform,
     scenario::{
-        Answers, Capability, ConsentAnswer, Expect, ExpectedOutcome, Given, JoinKey, Platforms,
-        Scenario, Step, Topic, Visit, rules::knows_failure,
+        Answers, Capability, ConsentAnswer, Expect, ExpectedOutcome, Given, JoinKey, OrderKind,
+        OrderState, Platforms, Scenario, Signature, Step, Topic, Visit, WebhookStep,
+        rules::knows_failure,
     },
     sut::profile::{Profile, Shops, UnknownConsent},
 };
@@ -154,8 +158,7 @@ fn is_plain(visit: &Visit) -> bool {
 
 /// Whether an order can carry this answer, or a relay that cannot be told does the right thing anyway.
 fn can_be_told(answer: Option<&ConsentAnswer>, profile: &Profile) -> bool {
-    let carried = profile.send.attributes.consent.is_some()
-        || profile.send.formats.first().is_some_and(|format| format == "standard_webhooks");
+    let carried = main_format(profile).is_some_and(|format| profile.tells_consent(format));
     match answer {
         None | Some(ConsentAnswer::Unknown) => true,
         Some(ConsentAnswer::Granted) => {
@@ -165,20 +168,53 @@ fn can_be_told(answer: Option<&ConsentAnswer>, profile: &Profile) -> bool {
     }
 }
 
+/// The format that the profile prefers.
+fn main_format(profile: &Profile) -> Option<&'static dyn Format> {
+    profile.send.formats.first().and_then(|id| inputs::by_id(id))
+}
+
 /// A stimulus for which the profile has no way, or a failure of a platform that the relay does not speak to.
 fn cannot_be_told(scenario: &Scenario, profile: &Profile) -> Option<String> {
+    let named = scenario.steps.iter().find_map(|step| match step {
+        Step::Order(order) => order.format.as_deref(),
+        _ => None,
+    });
+    if let Some(format) = named.filter(|format| !profile.send.webhooks.contains_key(*format)) {
+        return Some(format!("the relay takes no {format} webhooks"));
+    }
+    let format = named.and_then(inputs::by_id).or_else(|| main_format(profile))?;
+    let id = format.id();
+    let mut states = BTreeMap::new();
     for step in &scenario.steps {
-        match step {
+        let why = match step {
             Step::Consent(_) if profile.send.consent.is_none() => {
-                return Some("the profile has no call for a later consent answer".to_owned());
+                Some("the profile has no call for a later consent answer".to_owned())
             }
             Step::Order(order) => {
-                let format = order.format.as_ref();
-                if let Some(format) = format.filter(|f| !profile.send.webhooks.contains_key(*f)) {
-                    return Some(format!("the relay takes no {format} webhooks"));
-                }
+                let about = About {
+                    state: order.state.unwrap_or(OrderState::Paid),
+                    kind: order.kind.unwrap_or(OrderKind::Web),
+                    test: order.test,
+                };
+                states.insert(order.id.as_str(), about);
+                let usual = [Topic::Create, Topic::Paid];
+                let topics = order.topics.as_deref().unwrap_or(&usual);
+                let untold = !topics.iter().any(|topic| format.tells(*topic, about));
+                let untold = untold.then(|| format!("{id} has no message for such an order"));
+                untold.or_else(|| foreign_patch(order.patch.is_some(), named, id))
             }
-            _ => {}
+            Step::Webhook(step) => webhook_cannot(step, format, named, profile, &states),
+            Step::Refund(_) | Step::Cancel(_) => {
+                let told = |topic, state| format.tells(topic, About::web(state));
+                let refund = told(Topic::Refund, OrderState::Refunded);
+                let cancel = told(Topic::Cancelled, OrderState::Cancelled);
+                (!(refund || matches!(step, Step::Cancel(_)) && cancel))
+                    .then(|| format!("{id} has no message for money given back"))
+            }
+            _ => None,
+        };
+        if why.is_some() {
+            return why;
         }
     }
     scenario.given.iter().find_map(|Given::Platform(fault)| {
@@ -187,6 +223,40 @@ fn cannot_be_told(scenario: &Scenario, profile: &Profile) -> Option<String> {
         (counts && !profile.platforms.iter().any(|id| id == name))
             .then(|| format!("the relay does not deliver to {name}, whose failure this is about"))
     })
+}
+
+/// Patches are written for one format's fields: Shopify's, unless the scenario names another.
+fn foreign_patch(patched: bool, named: Option<&str>, format: &str) -> Option<String> {
+    (patched && named.is_none() && format != "shopify")
+        .then(|| format!("it changes fields of a shopify webhook, which {format} does not have"))
+}
+
+fn webhook_cannot(
+    step: &WebhookStep,
+    format: &dyn Format,
+    named: Option<&str>,
+    profile: &Profile,
+    states: &BTreeMap<&str, About>,
+) -> Option<String> {
+    let id = format.id();
+    let signature = step.sign;
+    if !format.can_sign(signature) {
+        return Some(format!("a {id} delivery cannot be signed like that"));
+    }
+    if signature == Signature::Previous && matches!(profile.shops, Shops::Fixed(_)) {
+        return Some("the profile knows no earlier secret of its shops".to_owned());
+    }
+    if step.signed_ago.is_some() && !format.signs_time() {
+        return Some(format!("{id} does not sign the time"));
+    }
+    let about = step.order.as_deref().and_then(|order| states.get(order));
+    if let (Some(about), Some(topic)) = (about, step.topic) {
+        let about = About { state: step.state.unwrap_or(about.state), ..*about };
+        if !format.tells(topic, about) {
+            return Some(format!("{id} has no such message"));
+        }
+    }
+    foreign_patch(step.patch.is_some(), named, id)
 }
 
 /// Only faults without a platform's name: where one is named, loading has checked it.

@@ -8,6 +8,7 @@ pub use super::{
     load::{load, parse},
     secret::Secret,
 };
+use crate::inputs::{Carried, Format};
 use crate::scenario::{Capability, HealthState, LogState, OrderKind, OrderState, units::Span};
 
 /// One relay's profile (YAML). Texts are minijinja templates; see `harness/profiles/reference.yaml`.
@@ -340,6 +341,15 @@ impl Default for Categories {
             ads_user_data: "AdUserData".into(),
             ads_personalise: "AdPersonalization".into(),
         }
+    }
+}
+
+impl Profile {
+    /// Whether an order in this format carries the visitor's consent: in a field of its own, or in the attribute that the
+    /// profile names.
+    pub fn tells_consent(&self, format: &dyn Format) -> bool {
+        let named = self.send.attributes.consent.is_some() && format.carries(Carried::Attributes);
+        named || format.carries(Carried::Consent)
     }
 }
 

@@ -77,6 +77,8 @@ pub struct Expected {
     pub time: OffsetDateTime,
     /// Other moments that are right as well (the store tells more than one).
     pub other_times: Vec<OffsetDateTime>,
+    /// How long the telling took: a sender's clock is corrected by what the receiver's shows, some time in between.
+    pub telling: Duration,
     /// The id that the browser's copy carries (the profile's convention); empty if it cannot be told.
     pub event_id: String,
     /// Whether the browser's copy was sent to the platform.

@@ -8,6 +8,7 @@ use time::OffsetDateTime;
 use crate::{
     exchange::OrderRef,
     history::{Action, Call, Did},
+    inputs,
     plan::{Case, Order, Person},
     platforms::Platform,
     scenario::{Decision, Decisions, JoinKey, OrderState, OrderStep, Step, Topic, UntilStep},
@@ -37,8 +38,10 @@ pub(super) struct Hook<'a> {
     pub(super) right: &'a [u16],
     /// It must be taken: rightly signed and for this shop.
     pub(super) genuine: bool,
-    /// What its body says.
+    /// What it says.
     told: stimulus::Told,
+    /// A message of this kind reports a purchase.
+    sells: bool,
 }
 
 impl Hook<'_> {
@@ -66,6 +69,7 @@ impl<'a> Model<'a> {
         let (time, other_times) = self.times(order, &hooks);
         let mut expected = self.blank(order, &self.case.sentinel_person, time);
         expected.other_times = other_times;
+        expected.telling = telling(&hooks);
         expected.contact_allowed = true;
         expected.consent_user_data = Some(true);
         expected.consent_personalise = Some(true);
@@ -86,6 +90,7 @@ impl<'a> Model<'a> {
         };
         let mut expected = self.blank(order, person, time);
         expected.other_times = other_times;
+        expected.telling = telling(&hooks);
         expected.unsure = unsure(step);
         self.edits(order, &hooks, &mut expected);
         self.adjustments(order, &mut expected);
@@ -129,6 +134,7 @@ impl<'a> Model<'a> {
             other_values,
             time,
             other_times: Vec::new(),
+            telling: Duration::ZERO,
             event_id,
             browser_copy: false,
             ids: Vec::new(),
@@ -163,12 +169,14 @@ impl<'a> Model<'a> {
             .iter()
             .enumerate()
             .filter_map(|(index, action)| match &action.what {
-                Did::Webhook { order: Some(about), topic, signature, right, call }
+                Did::Webhook { order: Some(about), topic, signature, shown, right, call }
                     if *about == order.id =>
                 {
                     let genuine = signature.is_good() && good(right);
-                    let told = stimulus::told(call);
-                    Some(Hook { index, action, topic: *topic, call, right, genuine, told })
+                    let told = stimulus::told(call, shown, action.time);
+                    let sells =
+                        inputs::by_id(shown.format).is_none_or(|f| f.reports_purchase(*topic));
+                    Some(Hook { index, action, topic: *topic, call, right, genuine, told, sells })
                 }
                 _ => None,
             })
@@ -290,7 +298,9 @@ impl<'a> Model<'a> {
             _ => Some(order.state),
         })?;
         Some(
-            hook.topic != Topic::Cancelled && self.profile.policies.counted_states.contains(&state),
+            hook.sells
+                && hook.topic != Topic::Cancelled
+                && self.profile.policies.counted_states.contains(&state),
         )
     }
 
@@ -366,7 +376,7 @@ impl<'a> Model<'a> {
         });
         let format = step.format.as_deref().or(first);
         let format = format.or(self.profile.send.formats.first().map(String::as_str));
-        self.profile.send.attributes.consent.is_some() || format == Some("standard_webhooks")
+        format.and_then(inputs::by_id).is_some_and(|format| self.profile.tells_consent(format))
     }
 
     /// Erasures of a person: index and the moment when the relay had acknowledged it.
@@ -634,6 +644,10 @@ struct Known {
 fn in_grace(profile: &Profile, webhook: &Hook<'_>, late: &Told<'_>) -> bool {
     let began = webhook.action.at.saturating_sub(webhook.call.took);
     late.arrived && late.until.saturating_sub(began) <= profile.policies.stitch_grace.unsigned()
+}
+
+fn telling(hooks: &[Hook<'_>]) -> Duration {
+    hooks.iter().find(|h| h.genuine).map_or(Duration::ZERO, |h| h.call.took)
 }
 
 fn value(order: &Order, basis: ValueBasis) -> Decimal {
