@@ -163,8 +163,10 @@ pub struct Evidence {
     /// Request body, pretty where JSON.
     pub request_body: String,
     /// Bytes of the body as the relay sent it.
+    #[serde(default)]
     pub request_bytes: usize,
     /// `request_body` is the beginning only.
+    #[serde(default)]
     pub is_cut: bool,
     /// `200`, `reset`, ...
     pub answer_line: String,

@@ -1,13 +1,11 @@
 //! What a case asks of a relay, read off its scenario; and why a relay may be spared it.
 
-use std::collections::BTreeMap;
-
 use crate::{
     inputs::{self, About, Format},
     platforms::Platform,
     scenario::{
         Answers, Capability, ConsentAnswer, Expect, ExpectedOutcome, Given, JoinKey, OrderKind,
-        OrderState, Platforms, Scenario, Signature, Step, Topic, Visit, WebhookStep,
+        OrderState, OrderStep, Platforms, Scenario, Signature, Step, Topic, Visit, WebhookStep,
         rules::knows_failure,
     },
     sut::profile::{Profile, Shops, UnknownConsent},
@@ -184,26 +182,17 @@ fn cannot_be_told(scenario: &Scenario, profile: &Profile) -> Option<String> {
     }
     let format = named.and_then(inputs::by_id).or_else(|| main_format(profile))?;
     let id = format.id();
-    let mut states = BTreeMap::new();
     for step in &scenario.steps {
         let why = match step {
             Step::Consent(_) if profile.send.consent.is_none() => {
                 Some("the profile has no call for a later consent answer".to_owned())
             }
             Step::Order(order) => {
-                let about = About {
-                    state: order.state.unwrap_or(OrderState::Paid),
-                    kind: order.kind.unwrap_or(OrderKind::Web),
-                    test: order.test,
-                };
-                states.insert(order.id.as_str(), about);
-                let usual = [Topic::Create, Topic::Paid];
-                let topics = order.topics.as_deref().unwrap_or(&usual);
-                let untold = !topics.iter().any(|topic| format.tells(*topic, about));
+                let untold = !is_told(scenario, order, format);
                 let untold = untold.then(|| format!("{id} has no message for such an order"));
                 untold.or_else(|| foreign_patch(order.patch.is_some(), named, id))
             }
-            Step::Webhook(step) => webhook_cannot(step, format, named, profile, &states),
+            Step::Webhook(step) => webhook_cannot(step, format, named, profile),
             Step::Refund(_) | Step::Cancel(_) => {
                 let told = |topic, state| format.tells(topic, About::web(state));
                 let refund = told(Topic::Refund, OrderState::Refunded);
@@ -225,6 +214,26 @@ fn cannot_be_told(scenario: &Scenario, profile: &Profile) -> Option<String> {
     })
 }
 
+/// Whether any message of the scenario tells of this order in this format.
+fn is_told(scenario: &Scenario, order: &OrderStep, format: &dyn Format) -> bool {
+    let about = |state: Option<OrderState>| About {
+        state: state.or(order.state).unwrap_or(OrderState::Paid),
+        kind: order.kind.unwrap_or(OrderKind::Web),
+        test: order.test,
+    };
+    let usual = [Topic::Create, Topic::Paid];
+    let topics = order.topics.as_deref().unwrap_or(&usual);
+    topics.iter().any(|topic| format.tells(*topic, about(None)))
+        || scenario.steps.iter().any(|step| match step {
+            Step::Webhook(step) if step.order.as_ref() == Some(&order.id) => {
+                let topic = step.topic.unwrap_or(Topic::Paid);
+                let paid = (topic == Topic::Paid).then_some(OrderState::Paid);
+                format.tells(topic, about(step.state.or(paid)))
+            }
+            _ => false,
+        })
+}
+
 /// Patches are written for one format's fields: Shopify's, unless the scenario names another.
 fn foreign_patch(patched: bool, named: Option<&str>, format: &str) -> Option<String> {
     (patched && named.is_none() && format != "shopify")
@@ -236,7 +245,6 @@ fn webhook_cannot(
     format: &dyn Format,
     named: Option<&str>,
     profile: &Profile,
-    states: &BTreeMap<&str, About>,
 ) -> Option<String> {
     let id = format.id();
     let signature = step.sign;
@@ -248,13 +256,6 @@ fn webhook_cannot(
     }
     if step.signed_ago.is_some() && !format.signs_time() {
         return Some(format!("{id} does not sign the time"));
-    }
-    let about = step.order.as_deref().and_then(|order| states.get(order));
-    if let (Some(about), Some(topic)) = (about, step.topic) {
-        let about = About { state: step.state.unwrap_or(about.state), ..*about };
-        if !format.tells(topic, about) {
-            return Some(format!("{id} has no such message"));
-        }
     }
     foreign_patch(step.patch.is_some(), named, id)
 }
