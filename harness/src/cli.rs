@@ -130,9 +130,17 @@ pub struct Select {
     /// Folder with scenario files.
     #[arg(long, value_name = "DIR")]
     pub scenarios: Option<PathBuf>,
-    /// All generated values (people, orders, click ids) come from it.
-    #[arg(long, default_value_t = DEFAULT_SEED)]
-    pub seed: u64,
+    /// All generated values (people, orders, click ids) come from it. Default: 1; for a relay at a URL a new one each time,
+    /// since such a relay remembers the orders of earlier runs.
+    #[arg(long)]
+    pub seed: Option<u64>,
+}
+
+impl Select {
+    /// The seed, if none was chosen for a relay that starts anew.
+    pub fn seed(&self) -> u64 {
+        self.seed.unwrap_or(DEFAULT_SEED)
+    }
 }
 
 /// Options of `list`.

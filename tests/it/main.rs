@@ -1,6 +1,7 @@
-//! What needs whole processes: crashes under load, a dead relay, the command line as people use it.
+//! What needs whole processes: crashes under load, a dead relay, the command line as people use it, other kinds of relays.
 
 mod ci_over_runs;
 mod command_line;
 mod crash;
+mod shapes;
 mod snapshots;

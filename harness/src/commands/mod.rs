@@ -77,7 +77,7 @@ pub fn plan_options(
         platforms: select.platforms.clone(),
         shard: select.shard,
         jobs: 1,
-        seed: select.seed,
+        seed: select.seed(),
         timeout: std::time::Duration::ZERO,
         snapshots: None,
         accept: false,

@@ -64,12 +64,15 @@ fn options(args: &RunArgs) -> Result<Options, RunError> {
                 .to_owned(),
         ));
     }
+    if options.relay.is_some() && args.select.seed.is_none() {
+        options.seed = new_seed();
+    }
     options.jobs = usize::from(args.jobs);
     options.timeout = args.timeout.unsigned();
     options.accept = args.accept;
     options.snapshots = match (&args.snapshots, &args.profile) {
         (Some(dir), _) => Some(dir.clone()),
-        (None, None) if args.select.seed == DEFAULT_SEED => Some(shipped("snapshots")),
+        (None, None) if options.seed == DEFAULT_SEED => Some(shipped("snapshots")),
         // Other people, other payloads: what was accepted is no measure for them.
         (None, _) => None,
     };
@@ -82,11 +85,21 @@ fn options(args: &RunArgs) -> Result<Options, RunError> {
     Ok(options)
 }
 
+/// Unlike that of any run before.
+fn new_seed() -> u64 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    let millis = now.map(|now| now.as_millis()).unwrap_or_default();
+    u64::try_from(millis).unwrap_or(DEFAULT_SEED)
+}
+
 /// The options of this run without those that choose cases.
 fn reproduce(args: &RunArgs) -> String {
     let mut command = "cargo harness run".to_owned();
     if let Some(relay) = &args.relay {
         command.push_str(&format!(" --relay {relay}"));
+    }
+    if args.relay.is_some() && args.listen.port() != 0 {
+        command.push_str(&format!(" --listen {}", args.listen));
     }
     if let Some(ca) = &args.ca {
         command.push_str(&format!(" --ca {}", ca.display()));
@@ -96,6 +109,10 @@ fn reproduce(args: &RunArgs) -> String {
     }
     if let Some(scenarios) = &args.select.scenarios {
         command.push_str(&format!(" --scenarios {}", scenarios.display()));
+    }
+    // The same orders again would be nothing new to a relay that has seen them.
+    if args.relay.is_none() {
+        command.push_str(&format!(" --seed {}", args.select.seed()));
     }
     command
 }

@@ -159,5 +159,5 @@ pub fn known(case: &CaseVerdict) -> Vec<String> {
 
 /// The command that runs one case again.
 pub fn reproduce(summary: &Summary, case: &str) -> String {
-    format!("{} --case '{case}' --seed {}", summary.reproduce, summary.seed)
+    format!("{} --case '{case}'", summary.reproduce)
 }

@@ -186,6 +186,8 @@ impl Clicks<'_> {
             let mut presence = strictest(presence, self.by_age(age));
             if presence == Presence::Required
                 && (!is_told(request, value)
+                    // A store may cut the address short: another parameter's equal value is not this one's.
+                    || (by_store.is_some() && !is_told_as(request, name, value))
                     // One click id per conversion: the others of the same click may be left out.
                     || ids.iter().any(|id: &ExpectedId| id.click))
             {
@@ -423,14 +425,31 @@ pub(crate) fn decode(text: &str) -> String {
     String::from_utf8_lossy(&out).into_owned()
 }
 
+/// Whether a call told this value as a query parameter of this name.
+fn is_told_as(request: &Request, name: &str, value: &str) -> bool {
+    any_text(request, |text| {
+        text.match_indices(value).any(|(at, _)| {
+            let before = text.get(..at).and_then(|before| before.strip_suffix('='));
+            let named =
+                before.and_then(|before| before.get(before.len().checked_sub(name.len())?..));
+            named.is_some_and(|written| written.eq_ignore_ascii_case(name))
+        })
+    })
+}
+
 /// Whether a call told this value, plain or percent-encoded once or twice.
 pub(super) fn is_told(request: &Request, value: &str) -> bool {
+    any_text(request, |text| text.contains(value))
+}
+
+/// Whether any text of a call is like this, as it is or decoded once or twice.
+fn any_text(request: &Request, is: impl Fn(&str) -> bool) -> bool {
     let texts = [&request.body, &request.query, &request.path];
     let headers = request.headers.iter().map(|(_, v)| v);
     texts.into_iter().chain(headers).any(|text| {
-        text.contains(value) || {
+        is(text) || {
             let once = decode(text);
-            once.contains(value) || decode(&once).contains(value)
+            is(&once) || is(&decode(&once))
         }
     })
 }
