@@ -24,12 +24,12 @@ use tokio::{
 use late::{Afterwards, undeclared_hosts};
 use pool::ShopPool;
 use strain::Strain;
-use wait::{likely_time, read_back, until_decided};
+use wait::{likely_time, read_back, too_busy, until_decided};
 
 use crate::{
     driver::Driver,
     gateway::{Authority, CaseHandle, Door, Gateway, GatewayOptions},
-    history::{Action, Did, History},
+    history::{Action, Did, History, Waited},
     judge,
     plan::{
         Case, Plan, Shop, Skipped, Suite,
@@ -491,9 +491,9 @@ impl Run {
         let controls = driver.controls();
         let profile = &self.options.profile;
         let truth = truth::truth(case, platform, profile, &actions);
-        let waited =
-            until_decided(self, &playing, case, platform, &handle, &actions, &truth, controls)
-                .await;
+        let busy = self.strain.too_much(&playing).map(too_busy);
+        let waited = until_decided(self, case, platform, &handle, &actions, &truth, controls).await;
+        let waited = Waited { busy, ..waited };
         let readings = read_back(&mut driver, case, &handle).await;
         drop(driver);
         let captured = handle.close();

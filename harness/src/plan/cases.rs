@@ -6,6 +6,7 @@ pub use super::shops::shops;
 use super::{
     Case, Order, Person, Plan, Skipped, Suite, needs,
     people::{self, Position, Source},
+    spared,
     values::values,
 };
 use crate::{
@@ -179,7 +180,7 @@ fn choose(scenarios: &[Scenario], options: &PlanOptions<'_>) -> Result<Chosen, P
             continue;
         }
         let needs = needs::needs(&draft.scenario);
-        match needs::spared(&draft.scenario, draft.platform, &needs, options.profile) {
+        match spared::spared(&draft.scenario, draft.platform, &needs, options.profile) {
             Some(reason) => skipped.push(Skipped { name: draft.name, reason }),
             None => chosen.push((draft, needs)),
         }

@@ -7,6 +7,7 @@ mod fill;
 mod needs;
 pub mod people;
 mod shops;
+mod spared;
 mod suite;
 pub mod tracers;
 mod values;

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Run, SILENCE, strain::Mark};
+use super::{Run, SILENCE};
 use crate::{
     driver::Driver,
     exchange::{Ending, Exchange, OrderRef},
@@ -23,7 +23,6 @@ const SLACK: Duration = Duration::from_secs(4);
 /// been quiet for the declared time since.
 pub(super) async fn until_decided(
     run: &Run,
-    playing: &Mark,
     case: &Case,
     platform: &'static dyn Platform,
     handle: &CaseHandle,
@@ -32,7 +31,6 @@ pub(super) async fn until_decided(
     controls: u32,
 ) -> Waited {
     let (options, strain) = (&run.options, &run.strain);
-    let busy = strain.too_much(playing).map(too_busy);
     let profile = &options.profile;
     let quiet = quiet_window(case, profile, expected);
     let held_back = held_back(case, profile, actions, expected);
@@ -110,11 +108,12 @@ pub(super) async fn until_decided(
         missing,
         declared,
         unproven,
-        busy,
+        busy: None,
     }
 }
 
-fn too_busy(share: f64) -> String {
+/// In words, for a share of the time.
+pub(super) fn too_busy(share: f64) -> String {
     let percent = (share * 100.0).round();
     format!(
         "the machine was too busy: {percent} % of the time something could not run for want of a processor"
