@@ -600,6 +600,8 @@ class Relay:
         if not given(mapping(call.get("properties")).get("order_id")):
             return 400, {"success": False, "error": "properties.order_id is missing"}
         order = read_order(call, self.config, time.time())
+        if event == "Order Updated":
+            order["id"] += "-updated"
         if "no_dedup" in BROKEN:
             order["id"] += f"-{call.get('messageId') or random.random()}-{time.time()}" if self.store.delivery(order["id"], "meta") else ""
         if "ack_before_store" in BROKEN:
