@@ -14,6 +14,7 @@ import hmac
 import json
 import logging
 import os
+import queue
 import random
 import re
 import signal
@@ -26,9 +27,11 @@ import unicodedata
 import urllib.error
 import urllib.parse
 import urllib.request
+from concurrent.futures import Future
 from datetime import datetime, timezone
 from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 log = logging.getLogger("relay")
 BROKEN = set(filter(None, os.environ.get("BREAK", "").split(",")))
@@ -259,48 +262,67 @@ create table if not exists deliveries (
 
 
 class Store:
-    """One connection for all threads. A commit is on disk when it returns."""
+    """One thread writes, in batches: a commit waits for the disk, and all that came meanwhile share the next one."""
 
     def __init__(self, path):
-        self.lock = threading.Lock()
-        self.db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
-        self.db.row_factory = sqlite3.Row
-        self.db.execute("pragma journal_mode = wal")
-        self.db.execute("pragma synchronous = full")
-        self.db.executescript(SCHEMA)
+        self.path, self.waiting = path, queue.SimpleQueue()
+        self.reading, self.read_lock = self.connect(), threading.Lock()
+        self.reading.executescript(SCHEMA)
+        threading.Thread(target=self.write_batches, args=(self.connect(),), daemon=True).start()
 
-    def run(self, *statements):
-        """Statements (text, parameters) in one transaction; rows of the last, and how many rows the first changed."""
-        with self.lock:
-            self.db.execute("begin immediate")
+    def connect(self):
+        db = sqlite3.connect(self.path, check_same_thread=False, isolation_level=None, timeout=30)
+        db.row_factory = sqlite3.Row
+        db.execute("pragma journal_mode = wal")
+        db.execute("pragma synchronous = full")
+        return db
+
+    def write_batches(self, db):
+        while True:
+            batch = [self.waiting.get()]
+            while not self.waiting.empty() and len(batch) < 500:
+                batch.append(self.waiting.get())
             try:
-                cursors = [self.db.execute(text, parameters) for text, parameters in statements]
-                rows = cursors[-1].fetchall()
-                self.db.execute("commit")
-            except BaseException:
-                self.db.execute("rollback")
-                raise
-            return rows, cursors[0].rowcount
+                db.execute("begin immediate")
+                changed = [[db.execute(*statement).rowcount for statement in statements] for statements, _ in batch]
+                db.execute("commit")
+            except Exception as error:
+                if db.in_transaction:
+                    db.execute("rollback")
+                for _, done in batch:
+                    done.set_exception(error)
+            else:
+                for (_, done), counts in zip(batch, changed):
+                    done.set_result(counts)
+
+    def write(self, *statements):
+        """Returns when they are on disk, with how many rows each changed."""
+        done = Future()
+        self.waiting.put((statements, done))
+        return done.result()
+
+    def read(self, text, *parameters):
+        with self.read_lock:
+            return [dict(row) for row in self.reading.execute(text, parameters)]
 
     def add(self, order, destinations):
         """False if the order is known: then nothing changes."""
         statements = [("insert or ignore into orders values (?, ?)", (order["id"], json.dumps(order)))]
         add_delivery = "insert or ignore into deliveries (order_id, destination, state, due) values (?, ?, 'pending', ?)"
         statements += [(add_delivery, (order["id"], name, order["received"])) for name in destinations]
-        return self.run(*statements)[1] == 1
+        return self.write(*statements)[0] == 1
 
     def order(self, order_id):
-        rows, _ = self.run(("select facts from orders where id = ?", (order_id,)))
-        return json.loads(rows[0]["facts"])
+        return json.loads(self.read("select facts from orders where id = ?", order_id)[0]["facts"])
 
     def delivery(self, order_id, destination):
-        rows, _ = self.run(("select * from deliveries where order_id = ? and destination = ?", (order_id, destination)))
-        return dict(rows[0]) if rows else None
+        found = self.read("select * from deliveries where order_id = ? and destination = ?", order_id, destination)
+        return found[0] if found else None
 
     def note(self, d):
         change = "update deliveries set state = ?, reason = ?, tries = ?, due = ?, attempts = ? where order_id = ? and destination = ?"
         values = (d["state"], d["reason"], d["tries"], d["due"], d["attempts"], d["order_id"], d["destination"])
-        self.run((change, values))
+        self.write((change, values))
 
 
 # ---- Calling out --------------------------------------------------------------------------------------------------------
@@ -503,8 +525,8 @@ class Lane:
         self.threads = [threading.Thread(target=self.work, daemon=True) for _ in range(WORKERS_PER_DESTINATION)]
 
     def start(self):
-        rows, _ = self.store.run(("select order_id from deliveries where destination = ? and state in ('pending', 'parked')", (self.name,)))
-        for row in rows:
+        open_orders = "select order_id from deliveries where destination = ? and state in ('pending', 'parked')"
+        for row in self.store.read(open_orders, self.name):
             self.push(time.time(), row["order_id"])
         for thread in self.threads:
             thread.start()
@@ -587,7 +609,11 @@ class Lane:
 class Relay:
     def __init__(self, config):
         self.config = config
-        self.store = Store(":memory:" if "ack_before_store" in BROKEN else config.database)
+        if "ack_before_store" in BROKEN:
+            # As good as memory: what was there is gone with a restart.
+            for end in ("", "-wal", "-shm"):
+                Path(config.database + end).unlink(missing_ok=True)
+        self.store = Store(config.database)
         web = Web(config.timeout)
         destinations = {"meta": Meta(config, web), "data_manager": DataManager(config, web)}
         self.lanes = {name: Lane(name, d, self.store, config) for name, d in destinations.items()}
@@ -611,8 +637,9 @@ class Relay:
         return 200, {"success": True}
 
     def deliveries(self, order_id):
-        rows, _ = self.store.run(("select * from deliveries where order_id = ? or ? = '' order by due desc limit 500", (order_id, order_id)))
-        return [{**dict(row), "id": f"{row['destination']}/{row['order_id']}", "attempts": json.loads(row["attempts"])} for row in rows]
+        listed = "select * from deliveries where order_id = ? or ? = '' order by due desc limit 500"
+        rows = self.store.read(listed, order_id, order_id)
+        return [{**row, "id": f"{row['destination']}/{row['order_id']}", "attempts": json.loads(row["attempts"])} for row in rows]
 
     def replay(self, key):
         """A dead or parked delivery is put back, with its order's own id, time and consent."""
@@ -625,8 +652,8 @@ class Relay:
         return 202, {}
 
     def health(self):
-        rows, _ = self.store.run(("select count(*) as stuck from deliveries where state = 'parked'", ()))
-        return (503 if rows[0]["stuck"] else 200), {"parked": rows[0]["stuck"]}
+        stuck = self.store.read("select count(*) as stuck from deliveries where state = 'parked'")[0]["stuck"]
+        return (503 if stuck else 200), {"parked": stuck}
 
 
 class Handler(BaseHTTPRequestHandler):
