@@ -87,15 +87,18 @@ function digest(?string $text): ?string
     return preg_match('/^[0-9a-f]{64}$/i', $text) ? strtolower($text) : hash('sha256', $text);
 }
 
-// Lower case without mbstring: what the alphabet of a shop's customers needs, and ASCII.
+// Lower case also where mbstring is not installed: the letters of the languages that the shop sells in.
 function lower(?string $text): ?string
 {
     static $pairs = null;
+    if ($text === null || function_exists('mb_strtolower')) {
+        return $text === null ? null : mb_strtolower($text, 'UTF-8');
+    }
     $pairs ??= array_combine(
-        preg_split('//u', 'ÀÁÂÃÄÅÆÇÈÉÊËÌÍÎÏÐÑÒÓÔÕÖØÙÚÛÜÝÞŁŚŹŻĆĄĘŃŠŽŒ', -1, PREG_SPLIT_NO_EMPTY),
-        preg_split('//u', 'àáâãäåæçèéêëìíîïðñòóôõöøùúûüýþłśźżćąęńšžœ', -1, PREG_SPLIT_NO_EMPTY),
+        preg_split('//u', 'ÀÁÂÃÄÅÆÇÈÉÊËÌÍÎÏÐÑÒÓÔÕÖØÙÚÛÜÝÞŁŚŹŻĆĄĘŃŠŽŒΑΒΓΔΕΖΗΘΙΚΛΜΝΞΟΠΡΣΤΥΦΧΨΩΆΈΉΊΌΎΏ', -1, PREG_SPLIT_NO_EMPTY),
+        preg_split('//u', 'àáâãäåæçèéêëìíîïðñòóôõöøùúûüýþłśźżćąęńšžœαβγδεζηθικλμνξοπρστυφχψωάέήίόύώ', -1, PREG_SPLIT_NO_EMPTY),
     );
-    return $text === null ? null : strtr(strtolower($text), $pairs);
+    return strtr(strtolower($text), $pairs);
 }
 
 function bare(?string $text): ?string
@@ -147,12 +150,22 @@ function match_keys(array $order): array
 
 const QUESTIONS = ['storage', 'ads', 'contact'];
 
-// `storage=yes;ads=no`; null if nothing was said.
+// `storage=yes;ads=no`, or Google's signals as `gcs=G111;gcd=11t1t1t1t5`; null if nothing was said.
 function choice_of(?string $text): ?array
 {
     parse_str(strtr($text ?? '', ';', '&'), $said);
-    $said = array_intersect_key($said, array_flip(QUESTIONS));
-    return $said ? array_map(fn ($answer) => $answer === 'yes', $said) : null;
+    $choice = array_map(fn ($answer) => $answer === 'yes', array_intersect_key($said, array_flip(QUESTIONS)));
+    if (preg_match('/^G1([01])[01]$/', $said['gcs'] ?? '', $digit)) {
+        $choice += ['storage' => $digit[1] === '1', 'ads' => $digit[1] === '1'];
+    }
+    if (preg_match('/^\d\d([a-z])\d[a-z]\d([a-z])\d[a-z]\d$/', $said['gcd'] ?? '', $letter)) {
+        $yes = fn ($l) => str_contains('rtvn', $l) ? true : (str_contains('pqum', $l) ? false : null);
+        $choice = array_filter(
+            ['storage' => $yes($letter[1]), 'ads' => $yes($letter[1]), 'contact' => $yes($letter[2])],
+            fn ($answer) => $answer !== null,
+        ) + $choice;
+    }
+    return $choice ?: null;
 }
 
 function stricter(?array $one, ?array $other): array
@@ -317,7 +330,7 @@ function attempt(array $body): array
     $reply = json_decode($text, true);
     $code = $reply['error']['code'] ?? null;
     $wait = preg_match('/^retry-after:\s*(.+)$/mi', $head, $after) ? trim($after[1]) : '0';
-    $wait = ctype_digit($wait) ? (int) $wait : max(0, (strtotime($wait) ?: 0) - time());
+    $wait = ctype_digit($wait) ? (int) $wait : (preg_match('/ GMT$/', $wait) ? max(0, strtotime($wait) - time()) : 0);
     $outcome = match (true) {
         ($reply['error']['is_transient'] ?? false) || in_array($code, PASSING, true) || ($code >= 80000 && $code <= 80014) => 'retry',
         in_array($code, CREDENTIAL, true) || ($code >= 200 && $code <= 299) => 'parked',
