@@ -177,7 +177,7 @@ function matchKeys(billing) {
 // ---- State and its journal ----------------------------------------------------------------------------------------
 
 const visitors = new Map(); // id -> { choice, touch }
-const visitorOfKey = new Map(); // `cart:…` or `checkout:…` -> visitor id
+const visitorOfCart = new Map(); // cart hash -> visitor id
 const orders = new Map(); // id -> order, as journaled, with its deliveries
 
 const journal = {
@@ -231,7 +231,7 @@ const journal = {
 function apply(record) {
   if (record.type === 'visitor') {
     visitors.set(record.id, { choice: record.choice, touch: record.touch });
-    for (const key of record.keys ?? []) visitorOfKey.set(key, record.id);
+    if (record.cart) visitorOfCart.set(record.cart, record.id);
   } else if (record.type === 'order') {
     orders.set(record.order.id, { ...record.order, deliveries: {} });
   } else if (record.type === 'settled') {
@@ -245,7 +245,7 @@ const save = (record) => (apply(record), journal.append(record));
 
 // ---- Intake -------------------------------------------------------------------------------------------------------
 
-function noteVisitor(id, { choice, gpc, address, cookies, keys, device, at }) {
+function noteVisitor(id, { choice, gpc, address, cookies, cart, device, at }) {
   const known = visitors.get(id) ?? {};
   const current = gpc ? { ...(choice ?? known.choice), ads: 'deny' } : (choice ?? known.choice);
   // Without any answer there is nothing that may be remembered, not even that somebody was here.
@@ -254,7 +254,7 @@ function noteVisitor(id, { choice, gpc, address, cookies, keys, device, at }) {
   if (current?.storage !== 'allow') {
     // Nothing is kept without a yes, and a no clears what was kept.
     touch = undefined;
-    keys = [];
+    cart = undefined;
   } else if (address !== undefined) {
     const clicks = clicksOf(address, at);
     const old = touch?.clicks ?? {};
@@ -269,7 +269,7 @@ function noteVisitor(id, { choice, gpc, address, cookies, keys, device, at }) {
       ...device,
     };
   }
-  return save({ type: 'visitor', id, choice: current, touch, keys });
+  return save({ type: 'visitor', id, choice: current, touch, cart });
 }
 
 // What the webhook tells, reduced to what a conversion needs; `problem` names what makes it undeliverable.
@@ -290,7 +290,7 @@ function readOrder(body) {
     contents: lines.map((line) => ({ id: String(line.sku || line.product_id || line.id), quantity: Number(line.quantity) || 1 })),
     match: matchKeys(body.billing ?? {}),
     visitor: meta.get('_relay_visitor') || undefined,
-    keys: [body.cart_hash && `cart:${body.cart_hash}`, body.order_key && `checkout:${sha256(body.order_key)}`].filter(Boolean),
+    cart: body.cart_hash || undefined,
     choice: readChoice(meta.get('_relay_consent')),
     entry: clicksOf(meta.get('_wc_order_attribution_session_entry') ?? '', at),
     ip: body.customer_ip_address || undefined,
@@ -318,7 +318,7 @@ async function takeOrder(body) {
   for (const name of Object.keys(destinations)) void deliver(stored, name);
 }
 
-const visitorOf = (order) => [order.visitor, ...order.keys.map((key) => visitorOfKey.get(key))].find((id) => visitors.has(id));
+const visitorOf = (order) => [order.visitor, visitorOfCart.get(order.cart)].find((id) => visitors.has(id));
 
 // ---- Destinations: how a conversion is written, and what an answer means ---------------------------------------------
 
@@ -452,8 +452,7 @@ async function deliver(order, name) {
   };
   // The landing may still be on its way when the store is quicker than the browser.
   const patience = order.received + config.stitchGrace;
-  const hasKeys = order.visitor || order.keys.length > 0;
-  while (hasKeys && !order.settled && !visitorOf(order) && Date.now() < patience && !stopping) await sleep(25);
+  while ((order.visitor || order.cart) && !order.settled && !visitorOf(order) && Date.now() < patience && !stopping) await sleep(25);
   while (!stopping) {
     if (!order.settled) await settle(order);
     // Asked before every attempt: what was allowed when the order came may have been withdrawn since.
@@ -559,7 +558,7 @@ function shopper(request, query) {
     choice: readChoice(query.get('consent'), query.get('gcs'), query.get('gcd')),
     gpc: request.headers['sec-gpc'] === '1',
     cookies,
-    keys: [query.get('cart') && `cart:${query.get('cart')}`, query.get('checkout') && `checkout:${sha256(query.get('checkout'))}`].filter(Boolean),
+    cart: query.get('cart') || undefined,
     device: { ip: forwarded || request.socket.remoteAddress, agent: request.headers['user-agent'] },
     at: seen > 0 && seen <= Date.now() ? seen : Date.now(),
   };
