@@ -159,7 +159,8 @@ function matchKeys(billing) {
   const email = given(billing.email)?.toLowerCase();
   const usable = email && (/^[^\s@]+@[^\s@]+$/.test(email) || /^[0-9a-f]{64}$/.test(email));
   const phone = international(billing.phone, country);
-  const zip = given(billing.postcode)?.toLowerCase().replace(/[\s-]/g, '');
+  const postcode = given(billing.postcode)?.toLowerCase().replace(/[\s-]/g, '');
+  const zip = country === 'US' ? /^(\d{5})(\d{4})?$/.exec(postcode ?? '')?.[1] : postcode;
   const state = bare(billing.state);
   return {
     email: usable ? (broken.has('unhashed_email') ? email : hash(email)) : undefined,
@@ -169,7 +170,7 @@ function matchKeys(billing) {
     last: hash(bare(billing.last_name)),
     city: hash(bare(billing.city)),
     state: country === 'US' && state?.length === 2 ? hash(state) : undefined,
-    zip: hash(country === 'US' ? zip?.slice(0, 5) : zip),
+    zip: hash(zip),
     country: hash(country?.toLowerCase()),
   };
 }

@@ -138,7 +138,7 @@ function match_keys(array $order): array
         'fn' => digest(bare(given($home['first_name'] ?? null))),
         'ln' => digest(bare(given($home['last_name'] ?? null))),
         'ct' => digest(bare(given($home['city'] ?? null))),
-        'zp' => digest($country === 'US' ? substr($zip, 0, 5) : $zip),
+        'zp' => digest($country !== 'US' ? $zip : (preg_match('/^(\d{5})(\d{4})?$/', $zip, $five) ? $five[1] : null)),
         'country' => preg_match('/^[A-Z]{2}$/', $country) ? digest(strtolower($country)) : null,
     ]);
 }

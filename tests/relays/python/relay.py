@@ -33,6 +33,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 log = logging.getLogger("relay")
 BROKEN = set(filter(None, os.environ.get("BREAK", "").split(",")))
 DAY = 86_400
+TRUSTED_SKEW = 60  # seconds; less is the way of the call, not a wrong clock
 BODY_LIMIT = 512 * 1024
 LONGEST_RETRY_AFTER = 3_600
 WORKERS_PER_DESTINATION = 8
@@ -61,9 +62,9 @@ class Config:
         # Which consent category answers which question; a category that is not listed answers none.
         self.categories = {
             "ads": setting("CONSENT_ADS", "Advertising"),
-            "storage": setting("CONSENT_STORAGE", "Advertising"),
-            "user_data": setting("CONSENT_USER_DATA", "Advertising"),
-            "personalisation": setting("CONSENT_PERSONALISATION", "Advertising"),
+            "storage": setting("CONSENT_STORAGE", "Storage"),
+            "user_data": setting("CONSENT_USER_DATA", "AdUserData"),
+            "personalisation": setting("CONSENT_PERSONALISATION", "AdPersonalization"),
         }
         self.pixel = setting("META_PIXEL_ID")
         self.meta_token = setting("META_ACCESS_TOKEN")
@@ -105,9 +106,10 @@ def seconds(text):
 def placed_at(call, now):
     """The client's clock may be wrong; the distance between its own two readings is right."""
     made, sent = seconds(call.get("originalTimestamp")), seconds(call.get("sentAt"))
-    if made is not None and sent is not None and made <= sent:
-        return now - (sent - made)
-    return seconds(call.get("timestamp")) or made or now
+    if made is None:
+        return seconds(call.get("timestamp")) or now
+    skew = now - sent if sent is not None else 0
+    return made if abs(skew) < TRUSTED_SKEW else made + skew
 
 
 def click_ids(address, at):
@@ -220,6 +222,8 @@ def match_keys(traits):
     postcode = given(home.get("postalCode"))
     bare = lambda text: "".join(c for c in text.lower() if unicodedata.category(c)[0] not in "PSZ") if text else None
     zipped = re.sub(r"[\s-]", "", postcode.lower()) if postcode else None
+    if zipped and country == "US":
+        zipped = zipped[:5] if re.fullmatch(r"\d{5}(\d{4})?", zipped) else None
     hashed = (lambda text: text) if "unhashed_email" in BROKEN else digest
     keys = {
         "email": hashed(address),
@@ -229,7 +233,7 @@ def match_keys(traits):
         "first": digest(bare(first)),
         "last": digest(bare(last)),
         "city": digest(bare(given(home.get("city")))),
-        "zip": digest(zipped[:5] if zipped and country == "US" else zipped),
+        "zip": digest(zipped),
         "country": digest(country and country.lower()),
     }
     if first and last and postcode and country:
@@ -643,9 +647,16 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(text)
 
-    def allowed(self, user):
-        expected = "Basic " + base64.b64encode(f"{user}:".encode()).decode()
+    def authorized(self, expected):
         return hmac.compare_digest(self.headers.get("Authorization", "").encode(), expected.encode())
+
+    def from_source(self):
+        """Segment sends the write key as the user name, without a password."""
+        key = base64.b64encode(f"{self.relay.config.write_key}:".encode()).decode()
+        return self.authorized(f"Basic {key}") or "no_auth_check" in BROKEN
+
+    def from_operator(self):
+        return self.authorized(f"Bearer {self.relay.config.operator_key}")
 
     def body(self):
         length = self.headers.get("Content-Length", "")
@@ -668,15 +679,15 @@ class Handler(BaseHTTPRequestHandler):
             return 503, {"error": "not stored"}
 
     def post(self, url):
-        raw, config = self.body(), self.relay.config
+        raw = self.body()
         if raw is None:
             return 413, {"error": "no length, or too long"}
         if url.path.startswith("/v1/replay/"):
-            allowed = self.allowed(config.operator_key)
-            return self.relay.replay(urllib.parse.unquote(url.path.removeprefix("/v1/replay/"))) if allowed else (401, {})
+            key = urllib.parse.unquote(url.path.removeprefix("/v1/replay/"))
+            return self.relay.replay(key) if self.from_operator() else (401, {"error": "not allowed"})
         if url.path not in ("/v1/track", "/v1/page", "/v1/identify"):
             return 404, {"error": "no such route"}
-        if not self.allowed(config.write_key) and "no_auth_check" not in BROKEN:
+        if not self.from_source():
             return 401, {"success": False, "error": "the write key is not right"}
         try:
             call = json.loads(raw, parse_float=Decimal)
@@ -691,7 +702,7 @@ class Handler(BaseHTTPRequestHandler):
             return self.relay.health()
         if url.path != "/v1/deliveries":
             return 404, {"error": "no such route"}
-        if not self.allowed(self.relay.config.operator_key):
+        if not self.from_operator():
             return 401, {"error": "not allowed"}
         order_id = urllib.parse.parse_qs(url.query).get("order", [""])[0]
         return 200, {"deliveries": self.relay.deliveries(order_id)}
