@@ -136,7 +136,10 @@ fn play(
         snapshots: None,
         accept: false,
         reproduce: format!("cargo harness run --profile {}", profile.display()),
-        settings: settings.iter().map(|(n, v)| ((*n).to_owned(), v.clone())).collect::<BTreeMap<_, _>>(),
+        settings: settings
+            .iter()
+            .map(|(n, v)| ((*n).to_owned(), v.clone()))
+            .collect::<BTreeMap<_, _>>(),
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
