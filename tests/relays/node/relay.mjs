@@ -210,7 +210,7 @@ const journal = {
   append(record) {
     return new Promise((resolve, reject) => {
       this.waiting.push({ line: `${JSON.stringify(record)}\n`, resolve, reject });
-      this.writing ??= this.drain().finally(() => (this.writing = undefined));
+      this.writing ??= this.drain();
     });
   },
 
@@ -225,6 +225,8 @@ const journal = {
         batch.forEach((entry) => entry.reject(error));
       }
     }
+    // In the same breath as the look at an empty list: a record that comes later has to start a drain of its own.
+    this.writing = undefined;
   },
 };
 
@@ -472,6 +474,7 @@ async function deliver(order, name) {
     if (result.outcome === 'dead' && broken.has('retries_refusals')) result.outcome = 'retry';
     if (result.outcome !== 'retry') return end(result.outcome, result.outcome === 'delivered' ? undefined : result.reason);
     delivery.reason = result.reason;
+    log(`order ${order.id} ${name}: attempt ${delivery.attempts.length} failed (${result.reason})`);
     const backoff = Math.min(config.retryCap, config.retryBase * 2 ** Math.min(delivery.attempts.length - 1, 20));
     await sleep(Math.max(backoff * (0.5 + Math.random() / 2), broken.has('ignores_retry_after') ? 0 : result.wait));
   }
