@@ -420,7 +420,7 @@ class Meta:
         return "dead" if code == 100 else by_status(status)
 
 
-class Google:
+class DataManager:
     """https://developers.google.com/data-manager/api/devguides/events/send-events"""
 
     PASSING = {"UNAVAILABLE", "DEADLINE_EXCEEDED", "INTERNAL", "UNKNOWN", "ABORTED", "RESOURCE_EXHAUSTED"}
@@ -588,7 +588,7 @@ class Relay:
     def __init__(self, config):
         self.config, self.store = config, Store(config.database)
         web = Web(config.timeout)
-        destinations = {"meta": Meta(config, web), "google": Google(config, web)}
+        destinations = {"meta": Meta(config, web), "data_manager": DataManager(config, web)}
         self.lanes = {name: Lane(name, d, self.store, config) for name, d in destinations.items()}
 
     def track(self, call):
