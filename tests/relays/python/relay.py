@@ -659,8 +659,8 @@ class Handler(BaseHTTPRequestHandler):
         return self.authorized(f"Bearer {self.relay.config.operator_key}")
 
     def body(self):
-        length = self.headers.get("Content-Length", "")
-        if not length.isdigit() or int(length) > BODY_LIMIT:
+        length = self.headers.get("Content-Length", "0")
+        if "Transfer-Encoding" in self.headers or not length.isdigit() or int(length) > BODY_LIMIT:
             self.close_connection = True
             return None
         return self.rfile.read(int(length))
@@ -681,7 +681,7 @@ class Handler(BaseHTTPRequestHandler):
     def post(self, url):
         raw = self.body()
         if raw is None:
-            return 413, {"error": "no length, or too long"}
+            return 413, {"error": "too long, or of unknown length"}
         if url.path.startswith("/v1/replay/"):
             key = urllib.parse.unquote(url.path.removeprefix("/v1/replay/"))
             return self.relay.replay(key) if self.from_operator() else (401, {"error": "not allowed"})
