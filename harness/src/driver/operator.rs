@@ -122,11 +122,21 @@ impl Driver<'_> {
             );
         }
         for (id, shop) in dead {
+            let mut answers = Vec::new();
             for _ in 0..step.times.unwrap_or(1) {
                 let mut facts = self.facts(self.shop(shop)?);
                 facts.insert("id".into(), id.clone().into());
                 let call = self.call("send.replay", template, facts).await?;
+                answers.push(call.status);
                 self.operator(index, "replay", call);
+            }
+            // Asked again it may well say that there is nothing left to send.
+            if !answers.iter().flatten().any(|status| (200..300).contains(status)) {
+                let said = answers.first().copied().flatten();
+                let said = said.map_or_else(|| "no answer".to_owned(), |s| format!("status {s}"));
+                let why =
+                    format!("the relay did not take the call to send a dead letter again: {said}");
+                self.fail(Some(index), why, false);
             }
         }
         Ok(())

@@ -6,6 +6,7 @@ use crate::{
     exchange::{Exchange, OrderRef},
     plan::Case,
     platforms::{Channel, Entry, ItemKind, Platform},
+    scenario::Expect,
     truth::{Count, Expected, Truth},
 };
 
@@ -19,7 +20,8 @@ pub struct Settled {
 }
 
 /// Whether all that should arrive has arrived: every order that counts (with its last adjustment), an attempt for every
-/// order that a planned failure keeps from counting, as many control orders as were played; and no request is open.
+/// order that a planned failure keeps from counting, the attempts that the scenario expects, as many control orders as were
+/// played; and no request is open.
 ///
 /// Silence is not judged here: the quiet window begins when this says yes.
 pub fn settled(
@@ -65,10 +67,27 @@ pub fn settled(
             _ => {}
         }
     }
+    missing.extend(case.scenario.expect.iter().filter_map(|e| attempts(e, exchanges, platform)));
     if open > 0 {
         missing.push(format!("the end of {open} open request(s)"));
     }
     Settled { yes: missing.is_empty(), missing }
+}
+
+/// Attempts that the scenario expects and that have not come yet: an order that may fail for good (a refused credential)
+/// is decided by nothing else.
+fn attempts(expect: &Expect, exchanges: &[Exchange], platform: &dyn Platform) -> Option<String> {
+    let Expect::Attempts(wanted) = expect else { return None };
+    let least = wanted.at_least.max(wanted.exactly)?;
+    let order = OrderRef::Named(wanted.order.clone());
+    let seen = exchanges
+        .iter()
+        .filter(|x| x.platform == Some(platform.id()))
+        .filter(|x| x.reading.as_ref().is_some_and(|r| r.channel == Channel::Server))
+        .filter(|x| x.items_of(&order).next().is_some())
+        .count();
+    let seen = u32::try_from(seen).unwrap_or(u32::MAX);
+    (seen < least).then(|| format!("attempt {} of {least} for order {order}", seen + 1))
 }
 
 fn is_of(entry: &Entry, order: &OrderRef) -> bool {
@@ -96,4 +115,28 @@ fn adjusted(expected: &Expected, taken: &[&&Entry]) -> bool {
         }
         _ => false,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use serde_json::json;
+
+    use super::*;
+    use crate::{checks::bench::Bench, platforms};
+
+    #[test]
+    fn the_attempts_that_a_scenario_expects_are_waited_for() {
+        let mut bench = Bench::usual("data_manager");
+        let expect: Expect =
+            serde_json::from_value(json!({"attempts": {"order": "A", "at_least": 2}})).unwrap();
+        let platform = platforms::by_id("data_manager").unwrap();
+        let missing = |bench: &Bench| attempts(&expect, &bench.history.exchanges, platform);
+        bench.fails("A", 0, 401);
+        assert_eq!(missing(&bench).as_deref(), Some("attempt 2 of 2 for order A"));
+        bench.browser("A", "order_1");
+        assert!(missing(&bench).is_some(), "the browser's copy is no attempt of the relay's");
+        bench.sends("A");
+        assert_eq!(missing(&bench), None);
+    }
 }

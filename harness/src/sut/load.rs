@@ -43,7 +43,11 @@ fn from_environment(name: &str) -> Option<String> {
 
 fn load_with(path: &Path, lookup: impl Fn(&str) -> Option<String>) -> Result<Profile, LoadErrors> {
     let text = yaml::read(path, "a profile").map_err(one)?;
-    parse_file(&path.display().to_string(), &text, lookup)
+    let mut profile = parse_file(&path.display().to_string(), &text, lookup)?;
+    // The relay runs in a folder of its own, where a path relative to ours would lead nowhere.
+    let whole = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    profile.folder = whole.parent().map(Path::to_owned).unwrap_or_default();
+    Ok(profile)
 }
 
 /// The same from text.
@@ -469,6 +473,15 @@ send:
         let other = text.replace("shopify", "stripe").replace("secret: {", "write_key: {");
         let error = parse_file("p", &other, |_| Some("x".into())).unwrap_err().to_string();
         assert!(error.contains("`main` has no webhook_secret, which stripe is"), "{error}");
+    }
+
+    #[test]
+    fn a_profile_knows_the_folder_that_it_lies_in() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("small.yaml");
+        std::fs::write(&path, SMALL).unwrap();
+        assert_eq!(load(&path).unwrap().folder, dir.path());
+        assert!(load(Path::new("profiles/reference.yaml")).unwrap().folder.is_absolute());
     }
 
     #[test]

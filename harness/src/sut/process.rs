@@ -184,6 +184,7 @@ impl Relay {
         let trust = trust(profile.capture, start, door, workdir.path())?;
         let context = json!({
             "harness": harness,
+            "folder": profile.folder.to_string_lossy(),
             "workdir": workdir.path(),
             "port": port,
             "listen": listen,

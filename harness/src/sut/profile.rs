@@ -1,6 +1,6 @@
 //! How to speak to one kind of relay. The profile is the only thing that knows a relay's HTTP API.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::PathBuf};
 
 use serde::Deserialize;
 
@@ -17,6 +17,9 @@ use crate::scenario::{Capability, HealthState, LogState, OrderKind, OrderState, 
 pub struct Profile {
     /// Name in reports.
     pub name: String,
+    /// The folder of its file (`{{ folder }}`): relays are often kept beside their profile. Empty: it is not a file's.
+    #[serde(skip)]
+    pub folder: PathBuf,
     /// How its calls reach the platforms' simulators.
     #[serde(default)]
     pub capture: Capture,
@@ -57,7 +60,7 @@ pub enum Capture {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Start {
-    /// Program and arguments; `{{ harness }}` is this program, `{{ workdir }}` a fresh folder, `{{ port }}` a free port, `{{ listen }}` the address to listen on.
+    /// Program and arguments; `{{ harness }}` is this program, `{{ folder }}` this file's folder, `{{ workdir }}` a fresh folder, `{{ port }}` a free port, `{{ listen }}` the address to listen on.
     pub command: Vec<String>,
     /// Environment (the harness's own is not passed on, but for PATH and HOME).
     #[serde(default)]

@@ -17,7 +17,7 @@ use crate::plan::{Order, Shop};
 
 /// What start templates know.
 const START: &[&str] =
-    &["harness", "workdir", "port", "listen", "gateway", "shops", "settings", "secret"];
+    &["harness", "folder", "workdir", "port", "listen", "gateway", "shops", "settings", "secret"];
 /// What templates know of an order: see [`order_facts`].
 const ORDER: &[&str] = &["numeric_id", "name", "token", "checkout_token", "cart_token", "gid"];
 /// What every call template knows.
