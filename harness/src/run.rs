@@ -1,5 +1,6 @@
 //! One run: plan, gateway, relay, cases side by side, verdicts. The table of contents of the whole program.
 
+mod again;
 mod late;
 mod pool;
 mod strain;
@@ -203,6 +204,9 @@ pub async fn run(
             "{planned} cases were planned and {} decided: no verdict stands",
             decided.len()
         )));
+    }
+    if aborted.is_none() {
+        again::play(&run, &mut decided).await;
     }
     if run.gateway.panics() > 0 {
         return Err(RunError::Harness(
