@@ -42,7 +42,7 @@ fn from_environment(name: &str) -> Option<String> {
 }
 
 fn load_with(path: &Path, lookup: impl Fn(&str) -> Option<String>) -> Result<Profile, LoadErrors> {
-    let text = yaml::read(path, "a profile").map_err(one)?;
+    let text = yaml::read(path, "a profile")?;
     parse_file(&path.display().to_string(), &text, lookup)
 }
 
@@ -60,6 +60,7 @@ fn parse_file(
     lookup: impl Fn(&str) -> Option<String>,
 ) -> Result<Profile, LoadErrors> {
     let reporter = Reporter::new(file, text);
+    let one = LoadErrors::from;
     let length = u64::try_from(text.len()).unwrap_or(u64::MAX);
     if length > MAX_FILE {
         let hint = "a profile takes a few kilobytes".to_owned();
@@ -91,10 +92,6 @@ fn parse_file(
         .collect();
     errors.sort_by_key(|error| error.place);
     Err(LoadErrors { errors })
-}
-
-fn one(error: LoadError) -> LoadErrors {
-    LoadErrors { errors: vec![error] }
 }
 
 /// The known names, and the nearest of them.
