@@ -269,7 +269,7 @@ fn short_forms_mean_the_long_ones() {
             "given:\n- platform: {{ answers: {text} }}\nsteps:\n- order: {{ id: A }}"
         ))
         .given;
-        let Given::Platform(fault) = given.remove(0);
+        let Given::Platform(fault) = given.remove(0) else { panic!("a platform was meant") };
         fault.answers
     };
     assert!(matches!(answers("rate_limited"), Answers::Failure(FailureClass::RateLimited)));

@@ -4,3 +4,4 @@ mod ci_over_runs;
 mod command_line;
 mod crash;
 mod snapshots;
+mod stand_ins;

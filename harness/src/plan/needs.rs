@@ -47,7 +47,7 @@ pub(super) fn needs(scenario: &Scenario) -> Vec<Capability> {
             Expect::Outcome(outcome) if outcome.is == ExpectedOutcome::Reported => {
                 needs.push(Capability::DeliveryLog);
             }
-            Expect::Outcome(_) | Expect::Attempts(_) | Expect::Payload(_) => {}
+            Expect::Outcome(_) | Expect::Attempts(_) | Expect::Payload(_) | Expect::Service(_) => {}
         }
     }
     needs.sort();
@@ -67,7 +67,9 @@ fn of_shop(shop: Option<&str>) -> Option<Capability> {
 fn private_relay(scenario: &Scenario) -> bool {
     let disturbs = |step: &Step| matches!(step, Step::Restart(_) | Step::Clock(_));
     let refuses = |given: &Given| matches!(given, Given::Platform(fault) if matches!(fault.answers, Answers::Refuse));
-    !scenario.settings.is_empty()
+    // The stand-ins of a process are its own: what is planned for one case must not meet another.
+    scenario.services().next().is_some()
+        || !scenario.settings.is_empty()
         || scenario.steps.iter().any(disturbs)
         || scenario.given.iter().any(refuses)
 }
@@ -206,7 +208,10 @@ fn cannot_be_told(scenario: &Scenario, profile: &Profile) -> Option<String> {
             return why;
         }
     }
-    scenario.given.iter().find_map(|Given::Platform(fault)| {
+    if let Some(name) = scenario.services().find(|name| !profile.services.contains_key(*name)) {
+        return Some(format!("the relay calls no service `{name}`, as far as its profile says"));
+    }
+    scenario.faults().find_map(|fault| {
         let name = fault.name.as_deref()?;
         let counts = crate::platforms::by_id(name).is_some_and(Platform::counts_orders);
         (counts && !profile.platforms.iter().any(|id| id == name))
@@ -262,8 +267,7 @@ fn webhook_cannot(
 
 /// Only faults without a platform's name: where one is named, loading has checked it.
 fn asks_for_unknown_failure(scenario: &Scenario, platform: &dyn Platform) -> bool {
-    scenario.given.iter().any(|given| {
-        let Given::Platform(fault) = given;
+    scenario.faults().any(|fault| {
         matches!(fault.answers, Answers::Failure(class) if fault.name.is_none() && !knows_failure(platform, class))
     })
 }

@@ -6,6 +6,7 @@ mod forms;
 pub mod load;
 pub(crate) mod rules;
 pub mod select;
+mod service;
 pub mod shard;
 pub mod units;
 
@@ -14,6 +15,8 @@ use std::{collections::BTreeMap, sync::Arc};
 use serde::Deserialize;
 
 use crate::platforms::FailureClass;
+pub(crate) use service::problems as stub_problems;
+pub use service::{ExpectService, GivenService, MAX_STUBS, Stub, StubRequest, StubResponse};
 use units::{Money, Span};
 
 /// One scenario file.
@@ -54,6 +57,29 @@ pub struct Scenario {
     /// Named variations: each makes a case of its own, `name` behind the platform's.
     #[serde(default)]
     pub variants: Vec<Variant>,
+}
+
+impl Scenario {
+    /// Planned misbehaviour of platforms, in order; exchanges name a fault by its place here.
+    pub fn faults(&self) -> impl Iterator<Item = &Fault> {
+        self.given.iter().filter_map(|given| match given {
+            Given::Platform(fault) => Some(fault),
+            Given::Service(_) => None,
+        })
+    }
+
+    /// Names of the services that it plans answers of, or expects calls to.
+    pub fn services(&self) -> impl Iterator<Item = &str> {
+        let given = self.given.iter().filter_map(|given| match given {
+            Given::Service(service) => Some(service.name.as_str()),
+            Given::Platform(_) => None,
+        });
+        let expected = self.expect.iter().filter_map(|expect| match expect {
+            Expect::Service(service) => Some(service.name.as_str()),
+            _ => None,
+        });
+        given.chain(expected)
+    }
 }
 
 /// `all`, or a list of platform ids.
@@ -124,12 +150,14 @@ impl Capability {
     }
 }
 
-/// A planned misbehaviour.
+/// Something that is out of the ordinary.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "snake_case", remote = "Self")]
 pub enum Given {
     /// A platform misbehaves towards this case's requests.
     Platform(Fault),
+    /// Another service that the relay calls answers in this way, in front of what the profile says.
+    Service(GivenService),
 }
 
 /// One planned misbehaviour of one platform.
@@ -721,6 +749,8 @@ pub enum Expect {
     Health(HealthState),
     /// What is kept about a shopper does not hold these values.
     ExportLacks(ExportLacks),
+    /// How often another service was asked.
+    Service(ExpectService),
 }
 
 /// Expected outcome.
