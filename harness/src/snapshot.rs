@@ -238,6 +238,8 @@ impl Names {
                     Value::String(_) if k.starts_with("adjustment") && k.ends_with("Time") => {
                         Value::String("{time}".to_owned())
                     }
+                    // A count is no amount, even where it happens to be equal to one.
+                    Value::Number(_) if k == "quantity" => v,
                     v => self.in_json(v),
                 };
                 Value::Object(map.into_iter().map(|(k, v)| (k.clone(), value(&k, v))).collect())
@@ -325,4 +327,20 @@ fn file(title: &str, case: &str, text: &str) -> String {
 /// What stands behind the header.
 fn body(file: &str) -> &str {
     file.splitn(3, "---\n").nth(2).unwrap_or(file).trim_end()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn amounts_are_named_and_counts_are_not() {
+        let amounts = vec![(Decimal::ONE, "{order shipping}")];
+        let names = Names { parts: Vec::new(), wholes: BTreeMap::new(), placed: 0, amounts };
+        let shown = names.in_json(json!({ "shipping": 1, "contents": [{ "quantity": 1 }] }));
+        let expected = json!({ "shipping": "{order shipping}", "contents": [{ "quantity": 1 }] });
+        assert_eq!(shown, expected);
+    }
 }
