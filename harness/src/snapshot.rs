@@ -24,6 +24,7 @@ use crate::{
         Channel,
         normalise::{is_sha256_hex, sha256_hex},
     },
+    scenario::Step,
     truth::{Expected, Truth},
 };
 
@@ -63,6 +64,7 @@ static STAMP: LazyLock<Option<Regex>> = LazyLock::new(|| {
 pub fn render(case: &Case, shops: &[Shop], history: &History, truth: &Truth) -> Option<String> {
     let names: BTreeMap<String, Names> = truth
         .named()
+        .filter(|expected| !is_like_another(case, &expected.order))
         .filter_map(|expected| {
             Some((expected.order.to_string(), Names::new(case, shops, expected)?))
         })
@@ -84,6 +86,15 @@ pub fn render(case: &Case, shops: &[Shop], history: &History, truth: &Truth) -> 
     }
     let text = blocks.into_iter().collect::<Vec<_>>().join("\n");
     (!text.is_empty()).then_some(text)
+}
+
+/// Whether the order is one of a bulk, but not its first.
+fn is_like_another(case: &Case, order: &OrderRef) -> bool {
+    let OrderRef::Named(id) = order else { return false };
+    case.scenario
+        .steps
+        .iter()
+        .any(|step| matches!(step, Step::Order(step) if step.id == *id && step.like.is_some()))
 }
 
 fn block(names: &Names, exchange: &Exchange, order: &str, pointer: &str) -> String {

@@ -445,8 +445,11 @@ pub struct OrderStep {
     pub consent: Option<ConsentAnswer>,
     /// JSON merge patch (RFC 7396) applied to the webhook body last; `{key}` in its texts is replaced by traceable values.
     pub patch: Option<serde_json::Value>,
-    /// Do not wait for the answers of the webhooks before the next step (bulk).
+    /// That many orders by as many people, each of whom does what this order's shopper did before: `A1` (the shopper's own), `A2`, ...
     pub bulk: Option<u32>,
+    /// Set by the plan on every order of a bulk but the first: the first one's id. A snapshot shows the first alone.
+    #[serde(skip)]
+    pub like: Option<String>,
 }
 
 /// Parts of the total, all optional, same currency.
