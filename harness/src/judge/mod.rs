@@ -62,7 +62,7 @@ pub fn judge(
     findings.sort_by_key(|f| f.severity);
     let mut cells = cells::cells(&seen, &findings);
     unproven::withdraw(&history.waited, &mut cells, &mut findings, &mut notes);
-    unproven::withdraw_own_delays(&seen, &mut cells, &mut findings, &mut notes);
+    unproven::withdraw_if_starved(&seen, &mut cells, &mut findings, &mut notes);
     for cell in cells.iter().filter(|c| c.outcome == Outcome::Unknown) {
         notes.push(format!("order {}: {}", cell.order, cell.detail));
     }
