@@ -176,7 +176,7 @@ pub async fn run(
     let mut decided = Vec::new();
     let mut snapshots_changed = Vec::new();
     let watched = Arc::clone(&run);
-    let mut silence = Box::pin(async move { watched.silence().await });
+    let mut silence = Box::pin(async move { watched.end_of_the_relay().await });
     let mut silent = None;
     loop {
         let joined = tokio::select! {
@@ -573,6 +573,15 @@ impl Run {
                 verdict.notes.push(format!("snapshot cannot be compared: {e}"));
                 None
             }
+        }
+    }
+
+    /// Ends when nothing more can come of the shared relay: it has left, or sends nothing.
+    async fn end_of_the_relay(&self) -> String {
+        let Some(relay) = &self.shared else { return std::future::pending().await };
+        tokio::select! {
+            why = relay.gone() => why,
+            why = self.silence() => why,
         }
     }
 

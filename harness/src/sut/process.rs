@@ -299,6 +299,20 @@ impl Relay {
         Some(format!("{status}; its last words:\n{}", child.stderr.last_lines(SHOWN_LINES)))
     }
 
+    /// Ends when the process leaves by itself, with what [`Relay::exited`] says; never for a relay that runs elsewhere.
+    pub async fn gone(&self) -> String {
+        let exit = self
+            .child
+            .as_ref()
+            .and_then(|child| lock(&child.running).as_ref().map(|running| running.exit.clone()));
+        let Some(mut exit) = exit else { return std::future::pending().await };
+        if exit.wait_for(Option::is_some).await.is_err() {
+            // Its owner is going: there is nobody left to tell.
+            return std::future::pending().await;
+        }
+        self.exited().unwrap_or_default()
+    }
+
     /// The last part of what it printed, by stream.
     pub fn output(&self) -> Vec<(&'static str, String)> {
         self.child.as_ref().map_or_else(Vec::new, |child| {

@@ -586,7 +586,8 @@ class Lane:
 
 class Relay:
     def __init__(self, config):
-        self.config, self.store = config, Store(config.database)
+        self.config = config
+        self.store = Store(":memory:" if "ack_before_store" in BROKEN else config.database)
         web = Web(config.timeout)
         destinations = {"meta": Meta(config, web), "data_manager": DataManager(config, web)}
         self.lanes = {name: Lane(name, d, self.store, config) for name, d in destinations.items()}
@@ -600,18 +601,14 @@ class Relay:
         if not given(mapping(call.get("properties")).get("order_id")):
             return 400, {"success": False, "error": "properties.order_id is missing"}
         order = read_order(call, self.config, time.time())
+        if event == "Order Updated":
+            order["id"] += "-updated"
         if "no_dedup" in BROKEN:
             order["id"] += f"-{call.get('messageId') or random.random()}-{time.time()}" if self.store.delivery(order["id"], "meta") else ""
-        if "ack_before_store" in BROKEN:
-            threading.Timer(1.0, self.take, [order]).start()
-        else:
-            self.take(order)
-        return 200, {"success": True}
-
-    def take(self, order):
         if self.store.add(order, self.lanes):
             for lane in self.lanes.values():
                 lane.push(order["received"], order["id"])
+        return 200, {"success": True}
 
     def deliveries(self, order_id):
         rows, _ = self.store.run(("select * from deliveries where order_id = ? or ? = '' order by due desc limit 500", (order_id, order_id)))
