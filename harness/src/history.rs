@@ -8,6 +8,7 @@ use time::OffsetDateTime;
 use crate::{
     exchange::{Exchange, OrderRef, Request},
     scenario::{Decisions, HealthState, LogState, OrderState, Signature, Topic},
+    sut::services::ServiceCall,
 };
 
 /// One case's history.
@@ -159,6 +160,8 @@ pub struct Readings {
     pub texts: Vec<(String, String)>,
     /// What could not be read, and why.
     pub unreadable: Vec<String>,
+    /// What the stand-ins of other services were asked; only of a relay process that the case has to itself.
+    pub services: Vec<ServiceCall>,
 }
 
 /// One delivery in the relay's own log.

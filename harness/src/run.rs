@@ -1,8 +1,10 @@
 //! One run: plan, gateway, relay, cases side by side, verdicts. The table of contents of the whole program.
 
+mod again;
 mod late;
 mod pool;
 mod strain;
+mod unanswered;
 mod wait;
 
 use std::{
@@ -24,6 +26,7 @@ use tokio::{
 use late::{Afterwards, undeclared_hosts};
 use pool::ShopPool;
 use strain::Strain;
+use unanswered::Unanswered;
 use wait::{likely_time, read_back, too_busy, until_decided};
 
 use crate::{
@@ -36,7 +39,7 @@ use crate::{
         cases::{self, Outline, PlanError, PlanOptions},
     },
     platforms::{self, PLATFORMS},
-    scenario::{Scenario, load, shard::Shard},
+    scenario::{Given, Scenario, load, shard::Shard},
     snapshot::{self, Compared},
     sut::{
         process::{Relay, StartError},
@@ -155,6 +158,7 @@ pub async fn run(
         vitals: Vitals::default(),
         strain: Strain::measure(),
         afterwards: Afterwards::default(),
+        unanswered: Unanswered::default(),
     });
     let mut tasks = JoinSet::new();
     let planned = plan.cases.len();
@@ -204,6 +208,9 @@ pub async fn run(
             decided.len()
         )));
     }
+    if aborted.is_none() {
+        again::play(&run, &mut decided).await;
+    }
     if run.gateway.panics() > 0 {
         return Err(RunError::Harness(
             "a platform simulator panicked: no verdict stands".to_owned(),
@@ -212,6 +219,10 @@ pub async fn run(
     let late = run.afterwards.settle(&run.gateway, &mut decided);
     let mut run_findings = undeclared_hosts(&run.gateway, &options.profile.policies.hosts);
     run_findings.extend(late);
+    if let Some(relay) = &run.shared {
+        run.unanswered.note(&relay.services().calls());
+    }
+    run_findings.extend(run.unanswered.findings());
     let (orphans, _) = run.gateway.orphans();
     let summary = Summary {
         relay: options.profile.name.clone(),
@@ -358,7 +369,7 @@ async fn shared_relay(
     if plan.cases.iter().all(|case| case.private_relay) {
         return Ok(None);
     }
-    started(&options.profile, shops, gateway.door(), &options.settings)
+    started(&options.profile, shops, gateway.door(), &options.settings, &[])
         .await
         .map(Some)
         .map_err(unreachable)
@@ -370,9 +381,11 @@ async fn started(
     shops: &[Shop],
     door: &Door,
     settings: &BTreeMap<String, serde_json::Value>,
+    given: &[Given],
 ) -> Result<Relay, StartError> {
-    match Relay::start(profile, shops, door, settings).await {
-        Err(StartError::Left { .. }) => Relay::start(profile, shops, door, settings).await,
+    let start = || Relay::start_given(profile, shops, door, settings, given);
+    match start().await {
+        Err(StartError::Left { .. }) => start().await,
         result => result,
     }
 }
@@ -398,6 +411,7 @@ struct Run {
     vitals: Vitals,
     strain: Strain,
     afterwards: Afterwards,
+    unanswered: Unanswered,
 }
 
 /// Whether the relay lives: so that a dead one costs seconds, not the sum of all timeouts.
@@ -454,7 +468,8 @@ impl Run {
         };
         let mut settings = self.options.settings.clone();
         settings.extend(case.scenario.settings.clone());
-        let relay = match started(&self.options.profile, &shops, &door, &settings).await {
+        let given = &case.scenario.given;
+        let relay = match started(&self.options.profile, &shops, &door, &settings, given).await {
             Ok(relay) => relay,
             Err(e) => {
                 let mut verdict = fault(&case, format!("its own relay did not start: {e}"));
@@ -494,7 +509,11 @@ impl Run {
         let busy = self.strain.too_much(&playing).map(too_busy);
         let waited = until_decided(self, case, platform, &handle, &actions, &truth, controls).await;
         let waited = Waited { busy, ..waited };
-        let readings = read_back(&mut driver, case, &handle).await;
+        let mut readings = read_back(&mut driver, case, &handle).await;
+        if case.private_relay {
+            readings.services = relay.services().calls();
+            self.unanswered.note(&readings.services);
+        }
         drop(driver);
         let captured = handle.close();
         let history = History {

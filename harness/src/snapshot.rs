@@ -24,6 +24,7 @@ use crate::{
         Channel,
         normalise::{is_sha256_hex, sha256_hex},
     },
+    scenario::Step,
     truth::{Expected, Truth},
 };
 
@@ -63,6 +64,7 @@ static STAMP: LazyLock<Option<Regex>> = LazyLock::new(|| {
 pub fn render(case: &Case, shops: &[Shop], history: &History, truth: &Truth) -> Option<String> {
     let names: BTreeMap<String, Names> = truth
         .named()
+        .filter(|expected| !is_like_another(case, &expected.order))
         .filter_map(|expected| {
             Some((expected.order.to_string(), Names::new(case, shops, expected)?))
         })
@@ -84,6 +86,15 @@ pub fn render(case: &Case, shops: &[Shop], history: &History, truth: &Truth) -> 
     }
     let text = blocks.into_iter().collect::<Vec<_>>().join("\n");
     (!text.is_empty()).then_some(text)
+}
+
+/// Whether the order is one of a bulk, but not its first.
+fn is_like_another(case: &Case, order: &OrderRef) -> bool {
+    let OrderRef::Named(id) = order else { return false };
+    case.scenario
+        .steps
+        .iter()
+        .any(|step| matches!(step, Step::Order(step) if step.id == *id && step.like.is_some()))
 }
 
 fn block(names: &Names, exchange: &Exchange, order: &str, pointer: &str) -> String {
@@ -238,6 +249,8 @@ impl Names {
                     Value::String(_) if k.starts_with("adjustment") && k.ends_with("Time") => {
                         Value::String("{time}".to_owned())
                     }
+                    // A count is no amount, even where it happens to be equal to one.
+                    Value::Number(_) if k == "quantity" => v,
                     v => self.in_json(v),
                 };
                 Value::Object(map.into_iter().map(|(k, v)| (k.clone(), value(&k, v))).collect())
@@ -325,4 +338,20 @@ fn file(title: &str, case: &str, text: &str) -> String {
 /// What stands behind the header.
 fn body(file: &str) -> &str {
     file.splitn(3, "---\n").nth(2).unwrap_or(file).trim_end()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn amounts_are_named_and_counts_are_not() {
+        let amounts = vec![(Decimal::ONE, "{order shipping}")];
+        let names = Names { parts: Vec::new(), wholes: BTreeMap::new(), placed: 0, amounts };
+        let shown = names.in_json(json!({ "shipping": 1, "contents": [{ "quantity": 1 }] }));
+        let expected = json!({ "shipping": "{order shipping}", "contents": [{ "quantity": 1 }] });
+        assert_eq!(shown, expected);
+    }
 }

@@ -91,6 +91,8 @@ fn every_mistake_is_placed_and_explained() {
         ("  - order: [A]", "4:12", "write a mapping: { name: value }"),
         ("  - order: { id: [A] }", "4:18", "hint: write one value"),
         ("  - order: { id: A }\n  - reload: { order: A, after: -2h }", "5:32", "write it like 2h"),
+        ("  - order: { id: A, same_id_as: B }", "4:33", "there is no order (made before this) `B`"),
+        ("  - order: { id: A, bulk: 2 }\n  - reload: A", "5:13", "known: A1, A2"),
         ("  - visit: { late: -1s }", "4:20", "`-1s` is negative"),
         ("  - clock: { advance: -3d }", "4:23", "`-3d` is negative"),
     ] {
@@ -269,7 +271,7 @@ fn short_forms_mean_the_long_ones() {
             "given:\n- platform: {{ answers: {text} }}\nsteps:\n- order: {{ id: A }}"
         ))
         .given;
-        let Given::Platform(fault) = given.remove(0);
+        let Given::Platform(fault) = given.remove(0) else { panic!("a platform was meant") };
         fault.answers
     };
     assert!(matches!(answers("rate_limited"), Answers::Failure(FailureClass::RateLimited)));

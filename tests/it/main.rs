@@ -5,3 +5,4 @@ mod command_line;
 mod crash;
 mod shapes;
 mod snapshots;
+mod stand_ins;

@@ -200,9 +200,6 @@ fn wasteful(seen: &Seen<'_>, expected: &Expected) -> Option<Finding> {
 
 /// Purchases that belong to this case but to none of its orders.
 fn unattributed(seen: &Seen<'_>) -> Option<Finding> {
-    if seen.has_step(|s| matches!(s, Step::Order(step) if step.bulk.is_some())) {
-        return None;
-    }
     let mut exchanges = Vec::new();
     for group in seen.counted.iter().filter(|c| !c.test) {
         let entries = || group.entries.iter().filter_map(|i| seen.entries.get(*i));

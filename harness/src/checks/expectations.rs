@@ -12,8 +12,10 @@ use crate::{
     exchange::OrderRef,
     platforms::Severity,
     scenario::{
-        Expect, ExpectAttempts, ExpectLog, ExpectPayload, ExportLacks, HealthState, SameAcross,
+        Expect, ExpectAttempts, ExpectLog, ExpectPayload, ExpectService, ExportLacks, HealthState,
+        SameAcross,
     },
+    sut::services::ServiceCall,
     verdict::{CheckResult, Finding},
 };
 
@@ -58,6 +60,7 @@ impl Check for Expectations {
                 Expect::Log(wanted) => log(seen, wanted),
                 Expect::Health(wanted) => health(seen, *wanted),
                 Expect::ExportLacks(wanted) => export(seen, wanted),
+                Expect::Service(wanted) => Ok(service(seen, wanted)),
             };
             any = true;
             match judged {
@@ -147,11 +150,11 @@ fn payload(seen: &Seen<'_>, wanted: &ExpectPayload) -> Judged {
     let Some(sighting) = taken.first().copied().or(all.last()) else {
         return Err(format!("order {}: no event to look at for {}", wanted.order, wanted.path));
     };
-    let found = values(sighting, &wanted.path)?;
+    let (found, at) = values(sighting, &wanted.path)?;
     let finding = |message: String, expected: String, actual: String| {
         let mut finding =
             ABOUT.finding(message).of(&order).sides(expected, actual).by([sighting.exchange.seq]);
-        finding.at = Some(wanted.path.clone());
+        finding.at = Some(at.clone());
         Ok(Some(finding))
     };
     let shown = || match found.as_slice() {
@@ -181,18 +184,24 @@ fn payload(seen: &Seen<'_>, wanted: &ExpectPayload) -> Judged {
     Ok(None)
 }
 
-fn values(sighting: &Sighting<'_>, path: &str) -> Result<Vec<Value>, String> {
+/// What is found at a path, and the JSON pointer of the first of it; of the event where there is nothing, or where the path
+/// is one into the platform-neutral reading.
+fn values(sighting: &Sighting<'_>, path: &str) -> Result<(Vec<Value>, String), String> {
+    let event = sighting.at("");
     if let Some(field) = path.strip_prefix("item.") {
         let item = serde_json::to_value(sighting.item).map_err(|e| e.to_string())?;
         let pointer = format!("/{}", field.replace('.', "/"));
-        return Ok(item.pointer(&pointer).into_iter().cloned().collect());
+        return Ok((item.pointer(&pointer).into_iter().cloned().collect(), event));
     }
     let parsed =
         serde_json_path::JsonPath::parse(path).map_err(|e| format!("path `{path}`: {e}"))?;
     let Some(body) = sighting.exchange.request.json() else {
         return Err(format!("request #{} has no JSON body", sighting.exchange.seq));
     };
-    Ok(parsed.query(&body).iter().map(|v| (*v).clone()).collect())
+    let located = parsed.query_located(&body);
+    let at = located.iter().next().map(|node| node.location().to_json_pointer());
+    let found = located.iter().map(|node| node.node().clone()).collect();
+    Ok((found, at.unwrap_or(event)))
 }
 
 fn text(value: &Value) -> String {
@@ -247,6 +256,27 @@ fn health(seen: &Seen<'_>, wanted: HealthState) -> Judged {
                 .sides(format!("{wanted:?}").to_lowercase(), format!("{state:?}").to_lowercase()),
         )),
     }
+}
+
+/// How often another service was asked.
+fn service(seen: &Seen<'_>, wanted: &ExpectService) -> Option<Finding> {
+    let meant = |call: &&ServiceCall| {
+        let is = |wanted: &Option<String>, seen: &str| wanted.as_deref().is_none_or(|w| w == seen);
+        call.service == wanted.name
+            && is(&wanted.method, &call.method)
+            && is(&wanted.path, &call.path)
+    };
+    let calls = || seen.history.readings.services.iter().filter(meant);
+    let n = calls().map(|call| call.count).fold(0, u32::saturating_add);
+    let expected = match (wanted.calls, wanted.at_least, wanted.at_most) {
+        (Some(exactly), ..) if exactly != n => format!("exactly {exactly}"),
+        (_, Some(least), _) if least > n => format!("at least {least}"),
+        (_, _, Some(most)) if most < n => format!("at most {most}"),
+        _ => return None,
+    };
+    let asked = [wanted.method.as_deref(), wanted.path.as_deref()].into_iter().flatten();
+    let what = asked.fold(wanted.name.clone(), |text, part| format!("{text} {part}"));
+    Some(ABOUT.finding(format!("{what} was called {n} times")).sides(expected, n))
 }
 
 fn export(seen: &Seen<'_>, wanted: &ExportLacks) -> Judged {

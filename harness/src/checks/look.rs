@@ -6,7 +6,7 @@ use crate::{
     checks::{About, Seen},
     exchange::{Exchange, OrderRef},
     platforms::{Channel, Counted, Item, ItemKind},
-    scenario::{Fault, Given, Step},
+    scenario::{Fault, Step},
     truth::Expected,
     verdict::{CheckResult, Finding},
 };
@@ -107,7 +107,7 @@ impl<'a> Seen<'a> {
     /// The planned fault that hit an exchange.
     pub(crate) fn fault_of(&self, exchange: &Exchange) -> Option<&'a Fault> {
         let (index, _) = exchange.fault?;
-        self.case.scenario.given.get(index).map(|Given::Platform(fault)| fault)
+        self.case.scenario.faults().nth(index)
     }
 
     /// Whether a step of this kind is in the scenario.

@@ -5,8 +5,13 @@ use std::{cell::RefCell, collections::HashMap, rc::Rc};
 use aho_corasick::{AhoCorasick, AhoCorasickKind};
 use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD};
 
+use serde_json::Value;
+
 use super::{About, Seen, look::merged};
-use crate::{exchange::Exchange, verdict::CheckResult};
+use crate::{
+    exchange::{Exchange, Request},
+    verdict::CheckResult,
+};
 
 /// One text to look for.
 pub(crate) struct Needle {
@@ -102,6 +107,41 @@ impl<'n> Needles<'n> {
         }
         found.sort_unstable_by_key(|(index, _)| *index);
         found
+    }
+}
+
+impl Needle {
+    /// Where it stands in a request: JSON pointer into the body, `?name` or `header:name`.
+    fn place(&self, request: &Request) -> Option<String> {
+        let search = Needles::new(std::slice::from_ref(self));
+        let is_in = |text: &str| !search.found(&Haystack::of_text(text.to_owned())).is_empty();
+        let parameter = || {
+            let pairs = request.query_pairs();
+            let found = pairs.into_iter().find(|(name, value)| is_in(name) || is_in(value));
+            found.map(|(name, _)| format!("?{name}"))
+        };
+        let header = || {
+            let found = request.headers.iter().find(|(name, value)| name != "host" && is_in(value));
+            found.map(|(name, _)| format!("header:{name}"))
+        };
+        request.json().and_then(|body| pointer(&body, &is_in)).or_else(parameter).or_else(header)
+    }
+}
+
+/// JSON pointer of the first text, number or name for which this holds.
+fn pointer(value: &Value, holds: &impl Fn(&str) -> bool) -> Option<String> {
+    match value {
+        Value::String(text) => holds(text).then(String::new),
+        Value::Number(number) => holds(&number.to_string()).then(String::new),
+        Value::Array(list) => list
+            .iter()
+            .enumerate()
+            .find_map(|(i, item)| Some(format!("/{i}{}", pointer(item, holds)?))),
+        Value::Object(map) => map.iter().find_map(|(name, member)| {
+            let below = if holds(name) { Some(String::new()) } else { pointer(member, holds) };
+            Some(format!("/{}{}", name.replace('~', "~0").replace('/', "~1"), below?))
+        }),
+        Value::Null | Value::Bool(_) => None,
     }
 }
 
@@ -218,13 +258,12 @@ pub(crate) fn none_sent(seen: &Seen<'_>, about: &About, needles: &[Needle]) -> C
     for exchange in seen.sent() {
         any = true;
         for (index, form) in search.found(&seen.haystack(exchange)) {
-            let name = needles.get(index).map_or("", |needle| needle.name.as_str());
-            let host = &exchange.request.host;
-            findings.push(
-                about
-                    .finding(format!("{name} was sent in {form} form to {host}"))
-                    .by([exchange.seq]),
-            );
+            let Some(needle) = needles.get(index) else { continue };
+            let (name, host) = (&needle.name, &exchange.request.host);
+            let message = format!("{name} was sent in {form} form to {host}");
+            let mut finding = about.finding(message).by([exchange.seq]);
+            finding.at = needle.place(&exchange.request);
+            findings.push(finding);
         }
     }
     seen.judged_if_any(any, merged(findings))
@@ -248,6 +287,26 @@ mod tests {
             assert!(needle.find(&Haystack::of_text(text.into())).is_some(), "{text}");
         }
         assert!(needle.find(&Haystack::of_text("john@example.com".into())).is_none());
+    }
+
+    #[test]
+    fn it_says_where_in_a_request_a_text_stands() {
+        let needle = Needle::new("e-mail", "jane@example.com").unwrap();
+        let place = |query: &str, header: &str, body: &str| {
+            needle.place(&Request {
+                query: query.into(),
+                headers: vec![("x-note".into(), header.into())],
+                body: body.into(),
+                ..Request::default()
+            })
+        };
+        let body = r#"{"data":[{"n":1},{"user/data":{"em":["x","Jane%40Example.com"]}}]}"#;
+        assert_eq!(place("", "", body).as_deref(), Some("/data/1/user~1data/em/1"));
+        let name = r#"{"by":{"jane@example.com":true}}"#;
+        assert_eq!(place("", "", name).as_deref(), Some("/by/jane@example.com"));
+        assert_eq!(place("a=1&mail=jane%40example.com", "", "").as_deref(), Some("?mail"));
+        assert_eq!(place("", "jane@example.com", "").as_deref(), Some("header:x-note"));
+        assert_eq!(place("", "", "mail=jane@example.com"), None);
     }
 
     #[test]

@@ -5,6 +5,7 @@ use crate::{
     history::Did,
     platforms::Severity,
     scenario::{Answers, Given, Step},
+    sut::services::AnsweredBy,
     verdict::CheckResult,
 };
 
@@ -26,7 +27,8 @@ impl Check for Occurred {
 
     fn check(&self, seen: &Seen<'_>) -> CheckResult {
         let mut missing = Vec::new();
-        for (index, Given::Platform(fault)) in seen.case.scenario.given.iter().enumerate() {
+        missing.extend(unasked(seen));
+        for (index, fault) in seen.case.scenario.faults().enumerate() {
             // A refused connection leaves no request behind.
             if matches!(fault.answers, Answers::Refuse) || seen.history.not_kept > 0 {
                 continue;
@@ -67,6 +69,22 @@ impl Check for Occurred {
             CheckResult::NotApplicable
         }
     }
+}
+
+/// Planned answers of other services that nobody asked for.
+fn unasked(seen: &Seen<'_>) -> Vec<String> {
+    let given = seen.case.scenario.given.iter().enumerate();
+    given
+        .filter_map(|(index, given)| {
+            let Given::Service(service) = given else { return None };
+            let by = AnsweredBy::Scenario(index);
+            let calls = seen.history.readings.services.iter().filter(|c| c.answered_by == by);
+            let (hits, wanted) = (calls.map(|c| c.count).sum::<u32>(), service.times.unwrap_or(1));
+            (hits < wanted).then(|| {
+                format!("the planned answer of {} was given {hits} of {wanted} times", service.name)
+            })
+        })
+        .collect()
 }
 
 /// A landing that was to come within the relay's grace but came too late on this machine.

@@ -670,3 +670,34 @@ fn the_time_to_the_platform_begins_with_the_acknowledgement_and_counts_no_planne
     let cell = retried.verdict().cells.remove(0);
     assert_eq!((cell.attempts, cell.taken_after_ms), (2, None));
 }
+
+#[test]
+fn a_finding_about_an_order_points_at_its_event_where_it_does_not_say_so_itself() {
+    let mut bench = Bench::usual("meta");
+    bench.play().sends("A");
+    let mut item = bench.item("A");
+    item.key = Some("another".into());
+    item.pointer = "/data/7".into();
+    bench.send("A", item);
+    let doubled = bench.found("exactly_once");
+    let counted = doubled.iter().find(|f| f.severity == Severity::Must).unwrap();
+    assert_eq!((counted.order.as_deref(), counted.at.as_deref()), (Some("A"), Some("/data/0")));
+}
+
+#[test]
+fn a_large_request_is_kept_whole_for_reports_and_a_huge_one_says_that_it_is_cut() {
+    for (events, is_cut) in [(300, false), (20_000, true)] {
+        let mut bench = Bench::usual("meta");
+        bench.play();
+        let mut item = bench.item("A");
+        item.value = None;
+        let body = json!({ "data": (0..events).map(|n| json!({ "n": n })).collect::<Vec<_>>() });
+        bench.send("A", item).request.body = body.to_string();
+        let verdict = bench.verdict();
+        let evidence = &verdict.evidence[0];
+        assert_eq!(evidence.is_cut, is_cut);
+        assert!(evidence.request_body.len() < 300 * 1024);
+        let parsed = serde_json::from_str::<serde_json::Value>(&evidence.request_body);
+        assert_eq!(parsed.is_ok(), !is_cut);
+    }
+}

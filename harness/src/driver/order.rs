@@ -119,9 +119,6 @@ struct Webhook {
 
 impl<'a> Driver<'a> {
     pub(super) async fn order(&mut self, index: usize, step: &OrderStep) -> Result<(), Fault> {
-        if step.bulk.is_some() {
-            return Err(Fault("bulk orders are not played by this driver".into()));
-        }
         let case = self.stage.case;
         let order = case
             .order(&step.id)

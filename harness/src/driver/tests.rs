@@ -374,9 +374,13 @@ async fn a_relay_that_does_not_answer_costs_two_waits_and_no_more() {
 }
 
 #[tokio::test]
-async fn bulk_is_refused_loudly() {
-    let play = Play::of("  - order: { id: A, bulk: 10 }\n").await.answer_all().await;
-    let handle = play.gateway.open(Arc::clone(&play.case), &play.shops, None).unwrap();
-    let actions = play.driver(&handle).play().await;
-    assert!(matches!(&actions[0].what, Did::Failed { harness: true, .. }));
+async fn everybody_of_a_bulk_lands_and_orders() {
+    let steps = "  - visit: { click: paid, consent: granted }\n  - order: { id: A, bulk: 10 }\n";
+    let play = Play::of(steps).await.answer_all().await;
+    let (actions, requests) = play.steps().await;
+    let count = |is: fn(&Did) -> bool| actions.iter().filter(|a| is(&a.what)).count();
+    assert_eq!(count(|did| matches!(did, Did::Landing { .. })), 10);
+    assert_eq!(count(|did| matches!(did, Did::Webhook { .. })), 20);
+    assert_eq!(count(|did| matches!(did, Did::Failed { .. })), 0);
+    assert_eq!(requests.len(), 30);
 }

@@ -87,7 +87,7 @@ pub(super) struct Inner {
 
 impl CaseState {
     pub(super) fn new(case: Arc<Case>) -> Result<Self, String> {
-        let faults = Armed::all(&case.scenario.given, case.platform)?;
+        let faults = Armed::all(case.scenario.faults(), case.platform)?;
         let log = Log {
             exchanges: Vec::new(),
             entries: Vec::new(),

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     exchange::{Ending, OrderRef, Reply},
     platforms::{Answer, FailureClass},
-    scenario::{Answers, Fault, Given, HttpAnswer},
+    scenario::{Answers, Fault, HttpAnswer},
 };
 
 /// How far a request had come when a fault is asked for.
@@ -48,11 +48,13 @@ pub(super) struct Armed {
 
 impl Armed {
     /// Arms all faults of a case, in order.
-    pub(super) fn all(given: &[Given], own_platform: &str) -> Result<Vec<Self>, String> {
-        given
-            .iter()
+    pub(super) fn all<'s>(
+        faults: impl Iterator<Item = &'s Fault>,
+        own_platform: &str,
+    ) -> Result<Vec<Self>, String> {
+        faults
             .enumerate()
-            .map(|(i, Given::Platform(fault))| {
+            .map(|(i, fault)| {
                 Self::one(fault, own_platform).map_err(|e| format!("planned fault {}: {e}", i + 1))
             })
             .collect()

@@ -56,10 +56,13 @@ pub fn judge(
             CheckResult::Judged(found) => findings.extend(found),
         }
     }
+    for finding in findings.iter_mut().filter(|f| f.at.is_none()) {
+        finding.at = event_of(finding, &history.exchanges);
+    }
     findings.sort_by_key(|f| f.severity);
     let mut cells = cells::cells(&seen, &findings);
     unproven::withdraw(&history.waited, &mut cells, &mut findings, &mut notes);
-    unproven::withdraw_own_delays(&seen, &mut cells, &mut findings, &mut notes);
+    unproven::withdraw_if_starved(&seen, &mut cells, &mut findings, &mut notes);
     for cell in cells.iter().filter(|c| c.outcome == Outcome::Unknown) {
         notes.push(format!("order {}: {}", cell.order, cell.detail));
     }
@@ -113,6 +116,16 @@ fn own_entries(platform: &dyn Platform, exchanges: &[Exchange], entries: &[Entry
 /// The exchange with this number; journals are in order.
 fn find(exchanges: &[Exchange], seq: u64) -> Option<&Exchange> {
     exchanges.binary_search_by_key(&seq, |e| e.seq).ok().and_then(|i| exchanges.get(i))
+}
+
+/// The order's event in the first request that the finding names: what it is about where it does not say so itself.
+fn event_of(finding: &Finding, exchanges: &[Exchange]) -> Option<String> {
+    let order = finding.order.as_ref()?;
+    let exchange = find(exchanges, *finding.exchanges.first()?)?;
+    let owners = exchange.owners.iter().map(|o| o.as_ref().and_then(|o| o.order.as_ref()));
+    let index = owners.into_iter().position(|o| o.is_some_and(|o| o.to_string() == *order))?;
+    let item = exchange.reading.as_ref()?.items.get(index)?;
+    (!item.pointer.is_empty()).then(|| item.pointer.clone())
 }
 
 /// Counts account by account: accounts never share a count.

@@ -3,8 +3,9 @@
 
 use crate::{
     checks::Seen,
-    exchange::Ending,
-    history::Waited,
+    exchange::{Ending, Exchange},
+    history::{Action, Call, Did, Waited},
+    platforms::Severity,
     verdict::{Cell, Finding, Outcome},
 };
 
@@ -39,53 +40,73 @@ pub(super) fn withdraw(
     }
 }
 
-/// Checks that count attempts and copies.
-const ABOUT_ATTEMPTS: [&str; 2] = ["expectations", "retries"];
+/// Checks whose findings do not depend on when anything happened.
+const TIMELESS: [&str; 9] = [
+    "contract",
+    "currency_right",
+    "egress",
+    "event_id_shared",
+    "identifiers_right",
+    "minimal",
+    "no_contact_in_logs",
+    "no_plain_contact",
+    "value_right",
+];
 
-/// Takes back what a late answer of the harness itself may have caused: a relay that did not wait for it has to try again.
-pub(super) fn withdraw_own_delays(
+/// Takes back whatever hangs on time, if the machine had none and it showed: calls that were answered late or never, waits
+/// in vain, a relay that did not wait for our answer and has to try again.
+pub(super) fn withdraw_if_starved(
     seen: &Seen<'_>,
     cells: &mut [Cell],
     findings: &mut Vec<Finding>,
     notes: &mut Vec<String>,
 ) {
-    let patience = seen.policies.delivery_timeout.unsigned() / 2;
-    let busy = seen.history.waited.busy.is_some() || seen.history.waited.unproven.is_some();
-    let late = seen.sent().filter(|exchange| exchange.platform == Some(seen.platform.id())).any(
-        |exchange| {
-            let took = exchange.ended_at.unwrap_or(exchange.at).saturating_sub(exchange.at);
-            exchange.fault.is_none()
-                && exchange.ending == Ending::ClientLeft
-                && !exchange.accepted.is_empty()
-                && (busy || took >= patience)
-        },
-    );
-    if !late {
-        return;
-    }
+    let waited = &seen.history.waited;
+    let Some(why) = waited.busy.as_ref().or(waited.unproven.as_ref()) else { return };
+    let Some(symptom) = symptom(seen) else { return };
     let before = findings.len();
-    let twice = |f: &Finding| {
-        let same = |c: &&Cell| Some(&c.order) == f.order.as_ref();
-        cells.iter().find(same).is_some_and(|c| c.outcome == Outcome::CountedTwice)
+    findings.retain(|f| f.severity != Severity::Must || TIMELESS.contains(&&*f.check));
+    let mut taken_back = findings.len() < before;
+    for cell in cells.iter_mut().filter(|c| !c.right && c.outcome != Outcome::Unknown) {
+        if !findings.iter().any(|f| f.order.as_ref() == Some(&cell.order)) {
+            cell.detail = format!("{}, but that proves nothing here", cell.detail);
+            cell.outcome = Outcome::Unknown;
+            taken_back = true;
+        }
+    }
+    if taken_back {
+        notes.push(format!("{symptom}; {why}"));
+    }
+}
+
+fn symptom(seen: &Seen<'_>) -> Option<&'static str> {
+    let slow = seen.policies.acknowledge_within.unsigned() / 2;
+    let is_slow = |call: &Call| call.status.is_none() || call.took > slow;
+    let patience = seen.policies.delivery_timeout.unsigned() / 2;
+    let left = |x: &Exchange| {
+        let took = x.ended_at.unwrap_or(x.at).saturating_sub(x.at);
+        x.fault.is_none() && x.ending == Ending::ClientLeft && took >= patience
     };
-    findings.retain(|f| match &*f.check {
-        "exactly_once" => !twice(f),
-        check => !ABOUT_ATTEMPTS.contains(&check),
-    });
-    if findings.len() == before {
-        return;
-    }
-    for cell in cells.iter_mut().filter(|c| c.outcome == Outcome::CountedTwice) {
-        cell.outcome = Outcome::Unknown;
-        cell.detail = "counted twice, but the harness itself had answered too late".into();
-    }
-    notes.push("the harness answered so late that the relay did not wait: how often it sent proves nothing".into());
+    let of_action = |action: &Action| match &action.what {
+        Did::Landing { call, .. }
+        | Did::Webhook { call, .. }
+        | Did::Operator { call, .. }
+        | Did::Consent { call: Some(call), .. } => {
+            is_slow(call).then_some("the relay took long to answer")
+        }
+        Did::Waited { happened: false, .. } => Some("what was waited for did not happen in time"),
+        _ => None,
+    };
+    seen.history
+        .actions
+        .iter()
+        .find_map(of_action)
+        .or_else(|| seen.sent().any(left).then_some("the harness took long to answer"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::platforms::Severity;
 
     fn finding(check: &'static str, order: &str) -> Finding {
         Finding {

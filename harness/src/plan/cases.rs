@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt, sync::Arc};
 
 pub use super::shops::shops;
 use super::{
-    Case, Order, Person, Plan, Skipped, Suite, needs,
+    Case, Order, Person, Plan, Skipped, Suite, bulk, needs,
     people::{self, Position, Source},
     spared,
     values::values,
@@ -209,7 +209,7 @@ fn expand(scenarios: &[Scenario]) -> Result<Vec<Draft>, PlanError> {
             versions.push((None, scenario.clone()));
         }
         for (variant, scenario) in versions {
-            let scenario = Arc::new(scenario);
+            let scenario = Arc::new(bulk::written_out(scenario));
             let named: Vec<&'static dyn Platform> = match &scenario.platforms {
                 Platforms::All => PLATFORMS.iter().copied().filter(|p| p.counts_orders()).collect(),
                 Platforms::Only(ids) => {

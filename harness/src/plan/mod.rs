@@ -2,6 +2,7 @@
 //! value that is unique to its case and reproducible from the seed, so that a captured request can be attributed
 //! even if the relay mangles half of it.
 
+pub(crate) mod bulk;
 pub mod cases;
 mod fill;
 mod needs;

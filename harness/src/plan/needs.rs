@@ -41,7 +41,7 @@ pub(super) fn needs(scenario: &Scenario) -> Vec<Capability> {
             Expect::Outcome(outcome) if outcome.is == ExpectedOutcome::Reported => {
                 needs.push(Capability::DeliveryLog);
             }
-            Expect::Outcome(_) | Expect::Attempts(_) | Expect::Payload(_) => {}
+            Expect::Outcome(_) | Expect::Attempts(_) | Expect::Payload(_) | Expect::Service(_) => {}
         }
     }
     needs.sort();
@@ -61,7 +61,9 @@ fn of_shop(shop: Option<&str>) -> Option<Capability> {
 fn private_relay(scenario: &Scenario) -> bool {
     let disturbs = |step: &Step| matches!(step, Step::Restart(_) | Step::Clock(_));
     let refuses = |given: &Given| matches!(given, Given::Platform(fault) if matches!(fault.answers, Answers::Refuse));
-    !scenario.settings.is_empty()
+    // The stand-ins of a process are its own: what is planned for one case must not meet another.
+    scenario.services().next().is_some()
+        || !scenario.settings.is_empty()
         || scenario.steps.iter().any(disturbs)
         || scenario.given.iter().any(refuses)
 }

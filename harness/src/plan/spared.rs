@@ -4,9 +4,8 @@ use crate::{
     inputs::{self, About, Format},
     platforms::Platform,
     scenario::{
-        Answers, Capability, ConsentAnswer, Expect, Given, JoinKey, OrderKind, OrderState,
-        OrderStep, Platforms, Scenario, Signature, Step, Topic, Visit, WebhookStep,
-        rules::knows_failure,
+        Answers, Capability, ConsentAnswer, Expect, JoinKey, OrderKind, OrderState, OrderStep,
+        Platforms, Scenario, Signature, Step, Topic, Visit, WebhookStep, rules::knows_failure,
     },
     sut::profile::{Profile, Shops, UnknownConsent},
 };
@@ -129,7 +128,10 @@ fn cannot_be_told(scenario: &Scenario, profile: &Profile) -> Option<String> {
             return why;
         }
     }
-    scenario.given.iter().find_map(|Given::Platform(fault)| {
+    if let Some(name) = scenario.services().find(|name| !profile.services.contains_key(*name)) {
+        return Some(format!("the relay calls no service `{name}`, as far as its profile says"));
+    }
+    scenario.faults().find_map(|fault| {
         let name = fault.name.as_deref()?;
         let counts = crate::platforms::by_id(name).is_some_and(Platform::counts_orders);
         (counts && !profile.platforms.iter().any(|id| id == name))
@@ -185,8 +187,7 @@ fn webhook_cannot(
 
 /// Only faults without a platform's name: where one is named, loading has checked it.
 fn asks_for_unknown_failure(scenario: &Scenario, platform: &dyn Platform) -> bool {
-    scenario.given.iter().any(|given| {
-        let Given::Platform(fault) = given;
+    scenario.faults().any(|fault| {
         matches!(fault.answers, Answers::Failure(class) if fault.name.is_none() && !knows_failure(platform, class))
     })
 }

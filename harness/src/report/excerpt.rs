@@ -24,7 +24,11 @@ pub struct Excerpt {
 /// The value at a JSON pointer within its parent object, or the beginning of the body where the pointer leads nowhere.
 ///
 /// What is missing is shown by the object that lacks it. An object that is meant itself is shown from its beginning.
+/// A place that is none of the body's (`?name`, `header:name`) leaves nothing to show of it.
 pub fn excerpt(body: &str, at: Option<&str>) -> Excerpt {
+    if at.is_some_and(|at| at.starts_with('?') || at.starts_with("header:")) {
+        return Excerpt { at: String::new(), lines: Vec::new(), whole: body.is_empty() };
+    }
     let parsed = at.and_then(|at| Some((serde_json::from_str::<Value>(body).ok()?, at)));
     let Some((root, at)) = parsed else { return head(body) };
     let found = Found::of(&root, at);
@@ -211,6 +215,14 @@ mod tests {
             assert_eq!(shown.whole, body.lines().count() <= LINES);
         }
         assert_eq!(excerpt("a=b&c=d", Some("/c")).lines, ["a=b&c=d"]);
+    }
+
+    #[test]
+    fn a_place_outside_the_body_shows_nothing_of_it() {
+        for at in ["?email", "header:x-note"] {
+            let shown = excerpt(&batch(), Some(at));
+            assert!(shown.lines.is_empty() && !shown.whole, "{shown:?}");
+        }
     }
 
     #[test]

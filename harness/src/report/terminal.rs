@@ -167,22 +167,31 @@ impl Terminal {
             writeln!(out, "      see       {}", before.join(" "))?;
         }
         for shown in evidence {
-            // The pointer is one into the first request that the finding names.
+            // The pointer is one into the first request that the finding names; of the others the answer tells.
             let first = finding.exchanges.first() == Some(&shown.seq);
-            self.evidence(out, shown, finding.at.as_deref().filter(|_| first))?;
+            self.evidence(out, shown, finding.at.as_deref().filter(|_| first), first)?;
         }
         writeln!(out, "      rule      {}", finding.source)
     }
 
     /// One exchange: of its body the part that the finding is about.
-    fn evidence(self, out: &mut String, shown: &Evidence, at: Option<&str>) -> std::fmt::Result {
+    fn evidence(
+        self,
+        out: &mut String,
+        shown: &Evidence,
+        at: Option<&str>,
+        first: bool,
+    ) -> std::fmt::Result {
         let head = format!("#{} after {} ms: {}", shown.seq, shown.at_ms, shown.request_line);
         writeln!(out, "      {}", cut(&head, self.width.saturating_sub(6)))?;
         if let Some(at) = at {
             writeln!(out, "        at {}", cut(at, self.width.saturating_sub(11)))?;
         }
         let room = self.width.saturating_sub(8);
-        let part = excerpt::excerpt(&shown.request_body, at);
+        let mut part = excerpt::excerpt(&shown.request_body, at);
+        if !first && !part.whole {
+            part.lines.clear();
+        }
         for line in &part.lines {
             writeln!(out, "        {}", cut(line, room))?;
         }

@@ -11,7 +11,7 @@ use crate::{
     judge,
     plan::Case,
     platforms::{Channel, Platform},
-    scenario::{Answers, Expect, Given, LogState, Step},
+    scenario::{Answers, Expect, LogState, Step},
     sut::profile::Profile,
     truth::{Count, Truth},
 };
@@ -181,7 +181,7 @@ fn quiet_window(case: &Case, profile: &Profile, truth: &Truth) -> Duration {
     let mut quiet = policies.quiet.unsigned() + policies.batch_delay.unsigned();
     // An order that was counted once its wait or its retries were over has none left.
     let withheld = truth.named().any(|expected| expected.count != Count::Once);
-    let floors = case.scenario.given.iter().map(|Given::Platform(fault)| {
+    let floors = case.scenario.faults().map(|fault| {
         fault.retry_after.or(fault.retry_after_date).map_or(Duration::ZERO, |span| span.unsigned())
     });
     if let Some(floor) = floors.max().filter(|_| withheld) {
@@ -217,7 +217,7 @@ fn waits_for_landing(case: &Case, actions: &[Action]) -> bool {
 fn declared_waiting(case: &Case, profile: &Profile) -> Duration {
     let policies = &profile.policies;
     let mut sum = policies.stitch_grace.unsigned() + policies.batch_delay.unsigned();
-    for Given::Platform(fault) in &case.scenario.given {
+    for fault in case.scenario.faults() {
         let times = fault.times.unwrap_or(1).min(20);
         let floor = fault
             .retry_after

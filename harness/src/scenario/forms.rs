@@ -333,7 +333,8 @@ impl<'de> Forms<'de> for Step {
 }
 
 impl<'de> Forms<'de> for Given {
-    const EXPECTING: &'static str = "`platform: { answers: ... }`";
+    const EXPECTING: &'static str =
+        "`platform: { answers: ... }` or `service: { name: ..., response: ... }`";
 
     fn word<E: de::Error>(word: &str) -> Result<Self, E> {
         Err(E::invalid_value(de::Unexpected::Str(word), &Self::EXPECTING))

@@ -175,8 +175,7 @@ fn unreadable(dir: &Path, error: &std::io::Error) -> LoadError {
 }
 
 fn read(dir: &Path, file: &Path) -> Result<Scenario, LoadErrors> {
-    let text =
-        yaml::read(file, "a scenario").map_err(|error| LoadErrors { errors: vec![error] })?;
+    let text = yaml::read(file, "a scenario")?;
     let place = file.strip_prefix(dir).unwrap_or(file).with_extension("");
     let parts: Vec<_> = place.components().map(|part| part.as_os_str().to_string_lossy()).collect();
     parse(&parts.join("/"), &file.display().to_string(), &text)
@@ -184,7 +183,7 @@ fn read(dir: &Path, file: &Path) -> Result<Scenario, LoadErrors> {
 
 fn parse(name: &str, file: &str, text: &str) -> Result<Scenario, LoadErrors> {
     let reporter = Reporter::new(file, text);
-    let one = |error| LoadErrors { errors: vec![error] };
+    let one = LoadErrors::from;
     let length = u64::try_from(text.len()).unwrap_or(u64::MAX);
     if length > MAX_FILE {
         let hint = "a scenario takes a few kilobytes: split it".to_owned();

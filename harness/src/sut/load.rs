@@ -14,7 +14,7 @@ use super::{
 use crate::{
     inputs::{self, Carried, Format, SecretKind},
     platforms::PLATFORMS,
-    scenario::{Capability, JoinKey, LogState, units::Span},
+    scenario::{Capability, JoinKey, LogState, MAX_STUBS, stub_problems, units::Span},
     yaml::{self, LoadError, LoadErrors, MAX_FILE, Node, Place, Reporter},
 };
 
@@ -42,7 +42,7 @@ fn from_environment(name: &str) -> Option<String> {
 }
 
 fn load_with(path: &Path, lookup: impl Fn(&str) -> Option<String>) -> Result<Profile, LoadErrors> {
-    let text = yaml::read(path, "a profile").map_err(one)?;
+    let text = yaml::read(path, "a profile")?;
     let mut profile = parse_file(&path.display().to_string(), &text, lookup)?;
     // The relay runs in a folder of its own, where a path relative to ours would lead nowhere.
     let whole = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
@@ -64,6 +64,7 @@ fn parse_file(
     lookup: impl Fn(&str) -> Option<String>,
 ) -> Result<Profile, LoadErrors> {
     let reporter = Reporter::new(file, text);
+    let one = LoadErrors::from;
     let length = u64::try_from(text.len()).unwrap_or(u64::MAX);
     if length > MAX_FILE {
         let hint = "a profile takes a few kilobytes".to_owned();
@@ -97,10 +98,6 @@ fn parse_file(
     Err(LoadErrors { errors })
 }
 
-fn one(error: LoadError) -> LoadErrors {
-    LoadErrors { errors: vec![error] }
-}
-
 /// The known names, and the nearest of them.
 fn known(given: &str, expected: &[&str]) -> String {
     yaml::known("names", given, expected)
@@ -122,6 +119,7 @@ fn check(profile: &Profile) -> Vec<Problem> {
     expressions(profile, &mut problems);
     capabilities(profile, &mut problems);
     spans(profile, &mut problems);
+    services(profile, &mut problems);
     problems.0
 }
 
@@ -173,6 +171,36 @@ impl Problems {
 
     fn with(&mut self, field: &str, message: impl Into<String>, hint: Option<String>) {
         self.0.push(Problem { field: field.to_owned(), message: message.into(), hint });
+    }
+}
+
+/// Stubs that can be carried out, for a relay that can be told where they are.
+fn services(profile: &Profile, problems: &mut Problems) {
+    if !profile.services.is_empty() && profile.start.is_none() {
+        let hint = "a relay that runs elsewhere is told by its operator where its services are";
+        problems.with(
+            "services",
+            "needs `start`, where their URLs are handed over",
+            Some(hint.into()),
+        );
+    }
+    for (name, stubs) in &profile.services {
+        let at = format!("services.{name}");
+        let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
+        if !(1..=48).contains(&name.len()) || !name.bytes().all(plain) {
+            let hint = "use a-z, 0-9 and _".to_owned();
+            problems.with(&at, format!("`{name}` is no name for a service"), Some(hint));
+        }
+        if stubs.len() > MAX_STUBS {
+            let hint = "let one stub answer more requests: path_matches".to_owned();
+            problems.with(&at, format!("more than {MAX_STUBS} stubs"), Some(hint));
+        }
+        for (i, stub) in stubs.iter().enumerate() {
+            for (field, message, hint) in stub_problems(&stub.request, &stub.response) {
+                let field = format!("{at}[{i}].{}", field.replace('/', "."));
+                problems.with(&field, message, Some(hint.to_owned()));
+            }
+        }
     }
 }
 
@@ -561,6 +589,26 @@ send:
         }
         let names = "{{ order.numeric_id }}{{ order['name'] }}{{ order.gid | upper }}";
         parse(&format!("policies:\n  event_id: \"{names}\"\n{SMALL}")).unwrap();
+    }
+
+    #[test]
+    fn services_are_checked_with_their_place_and_known_to_start_templates_alone() {
+        let start =
+            "start:\n  command: [x, '{{ services.rates }}']\n  ready: { path: '/{{ port }}' }\n";
+        let services = "services:\n  rates:\n    - request: { method: GET, path: rates }\n      response: { status: 99 }\n";
+        let error = parse(&format!("{services}{start}{SMALL}")).unwrap_err().to_string();
+        assert!(error.contains("profile.yaml:3:37: services.rates[0].request.path: "), "{error}");
+        assert!(
+            error.contains("profile.yaml:4:27: services.rates[0].response.status: "),
+            "{error}"
+        );
+        let error = parse(&format!("{start}{SMALL}")).unwrap_err().to_string();
+        assert!(error.contains("`services` names no `rates`"), "{error}");
+        let good = "services:\n  rates: [{ request: { path: /rates }, response: { body: { SEK: '11' } } }]\n";
+        let error = parse(&format!("{good}{SMALL}")).unwrap_err().to_string();
+        assert!(error.contains("2:") || error.contains("services: needs `start`"), "{error}");
+        let ready = start.replace("{ path: '/{{ port }}' }", "{ line: '(x)' }");
+        parse(&format!("{good}{ready}{SMALL}")).unwrap();
     }
 
     #[test]

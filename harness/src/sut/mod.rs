@@ -6,6 +6,7 @@ pub mod process;
 pub mod profile;
 pub mod runtimes;
 pub mod secret;
+pub mod services;
 pub mod template;
 
 use std::time::Duration;

@@ -29,9 +29,15 @@ use super::{
     capture::{Tail, follow},
     profile::{Capture, Profile, Ready, Start},
     runtimes::{self, Trust, TrustError},
+    services::Services,
     template::{TemplateError, Templates, shop_facts},
 };
-use crate::{gateway::Door, plan::Shop, platforms::PLATFORMS, scenario::Stop};
+use crate::{
+    gateway::Door,
+    plan::Shop,
+    platforms::PLATFORMS,
+    scenario::{Given, Stop},
+};
 
 /// How long a start may take, if the profile does not say.
 const START_WITHIN: Duration = Duration::from_secs(10);
@@ -107,6 +113,9 @@ pub enum StartError {
     /// It does not leave.
     #[error("the relay did not leave within {0:?} after it was asked to")]
     Stays(Duration),
+    /// A stand-in for another service cannot be started.
+    #[error("{0}")]
+    Service(String),
     /// No free port was found.
     #[error("found no free port on 127.0.0.1")]
     NoPort,
@@ -121,6 +130,7 @@ pub struct Relay {
     http: Http,
     base_url: Mutex<String>,
     child: Option<Child>,
+    services: Services,
 }
 
 /// What is needed to start the process, again and again.
@@ -164,6 +174,17 @@ impl Relay {
         door: &Door,
         settings: &BTreeMap<String, Value>,
     ) -> Result<Self, StartError> {
+        Self::start_given(profile, shops, door, settings, &[]).await
+    }
+
+    /// The same for one case, whose scenario says what other services answer.
+    pub async fn start_given(
+        profile: &Profile,
+        shops: &[Shop],
+        door: &Door,
+        settings: &BTreeMap<String, Value>,
+        given: &[Given],
+    ) -> Result<Self, StartError> {
         let start =
             profile.start.as_ref().ok_or_else(|| StartError::NoStart(profile.name.clone()))?;
         let workdir = tempfile::Builder::new()
@@ -179,6 +200,8 @@ impl Relay {
         };
         let settings = json!(settings);
         let http = http(profile, Roots::None)?;
+        let services =
+            Services::start(&profile.services, given).await.map_err(StartError::Service)?;
         let port = free_port().ok_or(StartError::NoPort)?;
         let listen = format!("127.0.0.1:{port}");
         let trust = trust(profile.capture, start, door, workdir.path())?;
@@ -189,6 +212,7 @@ impl Relay {
             "port": port,
             "listen": listen,
             "gateway": gateway_facts(door, trust.as_ref()),
+            "services": services.urls(),
             "shops": shops.iter().map(shop_facts).collect::<Vec<_>>(),
             "settings": settings,
             "secret": secret,
@@ -214,7 +238,7 @@ impl Relay {
         };
         let base_url = child.spawn().await?;
         let base_url = Mutex::new(base_url);
-        Ok(Self { templates, secret, settings, http, base_url, child: Some(child) })
+        Ok(Self { templates, secret, settings, http, base_url, child: Some(child), services })
     }
 
     /// A relay that somebody else runs; it has to take connections within this time.
@@ -237,6 +261,7 @@ impl Relay {
             http: http(profile, Roots::OfTheMachine)?,
             base_url: Mutex::new(url.to_owned()),
             child: None,
+            services: Services::default(),
         })
     }
 
@@ -259,6 +284,11 @@ impl Relay {
     pub fn call_facts(&self) -> Map<String, Value> {
         let facts = [("settings", self.settings.clone()), ("secret", self.secret.clone().into())];
         facts.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+    }
+
+    /// The stand-ins for other services that were started with it.
+    pub fn services(&self) -> &Services {
+        &self.services
     }
 
     /// `Some` if the process left by itself: how, and its last words. A relay that runs elsewhere is never known to have.

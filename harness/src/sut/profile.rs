@@ -9,7 +9,9 @@ pub use super::{
     secret::Secret,
 };
 use crate::inputs::{Carried, Format};
-use crate::scenario::{Capability, HealthState, LogState, OrderKind, OrderState, units::Span};
+use crate::scenario::{
+    Capability, HealthState, LogState, OrderKind, OrderState, Stub, units::Span,
+};
 
 /// One relay's profile (YAML). Texts are minijinja templates; see `harness/profiles/reference.yaml`.
 #[derive(Debug, Clone, Deserialize)]
@@ -26,6 +28,10 @@ pub struct Profile {
     /// How it is started; absent: it must be given by `--relay URL`.
     #[serde(default)]
     pub start: Option<Start>,
+    /// Other HTTP services that it calls, by name, and what their stand-ins answer. Start templates know their base URLs as
+    /// `{{ services.NAME }}`; a request that no stub answers gets a 404 and is reported.
+    #[serde(default)]
+    pub services: BTreeMap<String, Vec<Stub>>,
     /// The shops that it serves.
     pub shops: Shops,
     /// Platforms it delivers to, by id.

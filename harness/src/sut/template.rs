@@ -16,8 +16,10 @@ use super::profile::{CallTemplate, Policies, Profile};
 use crate::plan::{Order, Shop};
 
 /// What start templates know.
-const START: &[&str] =
-    &["harness", "folder", "workdir", "port", "listen", "gateway", "shops", "settings", "secret"];
+const START: &[&str] = &[
+    "harness", "folder", "workdir", "port", "listen", "gateway", "services", "shops", "settings",
+    "secret",
+];
 /// What templates know of an order: see [`order_facts`].
 const ORDER: &[&str] = &["numeric_id", "name", "token", "checkout_token", "cart_token", "gid"];
 /// What every call template knows.
@@ -74,7 +76,8 @@ impl Templates {
                 let message = format!("unknown name `{name}`; known here: {}", known.join(", "));
                 errors.push(TemplateError { field: field.clone(), message });
             }
-            for message in unknown_members(&template) {
+            let services: Vec<&str> = profile.services.keys().map(String::as_str).collect();
+            for message in unknown_members(&template, &services) {
                 errors.push(TemplateError { field: field.clone(), message });
             }
         }
@@ -106,13 +109,14 @@ impl Templates {
     }
 }
 
-/// Names that an order does not have: else they would be found with the first order only.
-fn unknown_members(template: &minijinja::Template<'_, '_>) -> Vec<String> {
+/// Names that an order or the list of services does not have: else they would be found with the first order or start only.
+fn unknown_members(template: &minijinja::Template<'_, '_>, services: &[&str]) -> Vec<String> {
     let mut messages = Vec::new();
     for name in template.undeclared_variables(true) {
         let Some((of, member)) = name.split_once('.') else { continue };
         let (what, known) = match of {
             "order" => ("an order has no", ORDER),
+            "services" => ("`services` names no", services),
             _ => continue,
         };
         if !known.contains(&member.split('.').next().unwrap_or_default()) {

@@ -7,7 +7,7 @@ use crate::{
     exchange::OrderRef,
     plan::Order,
     platforms::FailureClass,
-    scenario::{Answers, Decision, Expect, ExpectedOutcome, Given, Step, Topic},
+    scenario::{Answers, Decision, Expect, ExpectedOutcome, Step, Topic},
     truth::{
         Count, Expected, MustStop, Reason,
         clicks::Join,
@@ -67,7 +67,7 @@ impl Model<'_> {
             i > step_index
                 && matches!(step, Step::Recovers(_) | Step::Replay(_) | Step::Credentials(_))
         });
-        self.case.scenario.given.iter().find_map(|Given::Platform(fault)| {
+        self.case.scenario.faults().find_map(|fault| {
             let here = fault.name.as_deref().is_none_or(|name| name == self.platform.id());
             let token = fault.name.as_deref() == Some("google_oauth");
             let about = |id: &String| OrderRef::Named(id.clone()) == order.id;

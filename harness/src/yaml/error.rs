@@ -11,6 +11,12 @@ pub struct LoadErrors {
 
 impl std::error::Error for LoadErrors {}
 
+impl From<LoadError> for LoadErrors {
+    fn from(error: LoadError) -> Self {
+        Self { errors: vec![error] }
+    }
+}
+
 impl fmt::Display for LoadErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (i, error) in self.errors.iter().enumerate() {

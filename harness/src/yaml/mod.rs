@@ -18,18 +18,18 @@ pub const MAX_FILE: u64 = 256 * 1024;
 ///
 /// # Errors
 /// If it is no file, too long, unreadable or no UTF-8.
-pub(crate) fn read(file: &Path, is: &str) -> Result<String, LoadError> {
+pub(crate) fn read(file: &Path, is: &str) -> Result<String, LoadErrors> {
     let unreadable = |error: std::io::Error| {
         let hint = match error.kind() {
             std::io::ErrorKind::NotFound => "check the path; it is relative to the current folder",
             _ => "check who may read it",
         };
-        whole(file, format!("cannot be read: {error}"), hint)
+        LoadErrors::from(whole(file, format!("cannot be read: {error}"), hint))
     };
     let meta = std::fs::metadata(file).map_err(unreadable)?;
     if !meta.is_file() {
         let kind = if meta.is_dir() { "a folder" } else { "no ordinary file" };
-        return Err(whole(file, format!("is {kind}"), format!("{is} is one file of text")));
+        return Err(whole(file, format!("is {kind}"), format!("{is} is one file of text")).into());
     }
     let mut bytes = Vec::new();
     File::open(file)
@@ -37,7 +37,8 @@ pub(crate) fn read(file: &Path, is: &str) -> Result<String, LoadError> {
         .map_err(unreadable)?;
     let length = meta.len().max(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
     if length > MAX_FILE {
-        return Err(whole(file, too_long(length), format!("{is} takes a few kilobytes: split it")));
+        let hint = format!("{is} takes a few kilobytes: split it");
+        return Err(whole(file, too_long(length), hint).into());
     }
     String::from_utf8(bytes).map_err(|error| {
         let good = error.utf8_error().valid_up_to();
@@ -47,11 +48,9 @@ pub(crate) fn read(file: &Path, is: &str) -> Result<String, LoadError> {
         let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
         let name = file.display().to_string();
         let hint = "save the file as UTF-8".to_owned();
-        Reporter::new(&name, &text).error(
-            Some(Place { line, column }),
-            "the text is not UTF-8 from here on".into(),
-            Some(hint),
-        )
+        let message = "the text is not UTF-8 from here on".to_owned();
+        let place = Some(Place { line, column });
+        Reporter::new(&name, &text).error(place, message, Some(hint)).into()
     })
 }
 

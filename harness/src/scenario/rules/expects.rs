@@ -85,6 +85,7 @@ impl Rules {
             }
             Expect::Log(log) => self.known_order(&format!("{at}/log/order"), &log.order),
             Expect::Health(_) => {}
+            Expect::Service(service) => self.expect_service(&format!("{at}/service"), service),
             Expect::ExportLacks(lacks) => {
                 self.known_person(&format!("{at}/export_lacks/by"), lacks.by.as_deref());
                 if lacks.values.is_empty() {

@@ -4,6 +4,7 @@
 mod expects;
 mod faults;
 mod orders;
+mod services;
 
 use std::collections::BTreeSet;
 
@@ -38,8 +39,12 @@ pub(super) fn broken(scenario: &Scenario) -> Vec<Broken> {
         rules.step(&format!("steps/{i}"), step);
     }
     for (i, given) in scenario.given.iter().enumerate() {
-        let Given::Platform(fault) = given;
-        rules.fault(&format!("given/{i}/platform"), fault, &scenario.platforms);
+        match given {
+            Given::Platform(fault) => {
+                rules.fault(&format!("given/{i}/platform"), fault, &scenario.platforms)
+            }
+            Given::Service(service) => rules.given_service(&format!("given/{i}/service"), service),
+        }
     }
     for (i, expect) in scenario.expect.iter().enumerate() {
         rules.expect(&format!("expect/{i}"), expect);

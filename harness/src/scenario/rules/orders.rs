@@ -1,9 +1,12 @@
 //! What orders, and webhooks about them, must fulfil.
 
 use super::{MAX_TIMES, Rules};
-use crate::scenario::{
-    MoneyParts, OrderStep, WebhookStep,
-    units::{Money, offset},
+use crate::{
+    plan::bulk::{MAX_BULK, nth_id},
+    scenario::{
+        MoneyParts, OrderStep, WebhookStep,
+        units::{Money, offset},
+    },
 };
 
 /// Fields of an order's `contact`.
@@ -20,11 +23,11 @@ pub(crate) const CONTACT_FIELDS: &[&str] = &[
     "customer_id",
 ];
 
-/// Most orders that one `bulk` stands for.
-const MAX_BULK: u32 = 10_000;
-
 impl Rules {
     pub(super) fn order(&mut self, at: &str, order: &OrderStep) {
+        if let Some(other) = &order.same_id_as {
+            self.known_order(&format!("{at}/same_id_as"), other);
+        }
         if order.id.is_empty()
             || order.id.len() > 32
             || !order.id.bytes().all(|b| b.is_ascii_alphanumeric())
@@ -34,9 +37,18 @@ impl Rules {
                 format!("`{}` is no id for an order", order.id),
                 "write it like id: A",
             );
-        } else if !self.orders.insert(order.id.clone()) {
-            let message = format!("there is an order `{}` already", order.id);
-            self.say(format!("{at}/id"), message, "give each order an id of its own");
+        } else {
+            let ids = match order.bulk {
+                Some(bulk) => (1..=bulk.min(MAX_BULK)).map(|nth| nth_id(&order.id, nth)).collect(),
+                None => vec![order.id.clone()],
+            };
+            for id in ids {
+                if !self.orders.insert(id.clone()) {
+                    let message = format!("there is an order `{id}` already");
+                    self.say(format!("{at}/id"), message, "give each order an id of its own");
+                    break;
+                }
+            }
         }
         self.person_name(&format!("{at}/by"), order.by.as_deref());
         self.shop(&format!("{at}/shop"), order.shop.as_deref());
@@ -54,6 +66,10 @@ impl Rules {
         }
         self.times(&format!("{at}/copies"), order.copies, 100);
         self.times(&format!("{at}/bulk"), order.bulk, MAX_BULK);
+        if order.bulk.is_some() && order.same_id_as.is_some() {
+            let hint = "leave it out: each order of a bulk has an id of its own";
+            self.say(format!("{at}/same_id_as"), "one id for many orders", hint);
+        }
         if order.patch.as_ref().is_some_and(|patch| !patch.is_object()) {
             let hint = "write it like patch: { note: null }";
             self.say(format!("{at}/patch"), "a merge patch of an order must be a mapping", hint);
