@@ -93,7 +93,8 @@ fn main() -> ExitCode {
         }
     }
     let missing = is_missing("python3");
-    let misbehaving: [(&str, fn() -> Result<(), Failed>); 3] = [
+    type Test = fn() -> Result<(), Failed>;
+    let misbehaving: [(&str, Test); 3] = [
         ("a_silent_relay_fails_in_time", silent),
         ("a_crashing_relay_is_said_to_have_left", crashing),
         ("a_flooding_relay_fails_in_time", flooding),
