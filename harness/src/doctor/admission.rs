@@ -102,7 +102,7 @@ impl Admission<'_> {
                 match run::started(self.profile, shops, door, &settings, &[]).await {
                     Ok(relay) => {
                         let (url, took) = (relay.base_url(), seconds(began.elapsed()));
-                        let says = format!("started in {took}, listens on {url}");
+                        let says = format!("started in {took} on {url}");
                         Ok((relay, Point::ok("relay", says)))
                     }
                     Err(error) => Err((self.not_started(&error), exit_code::RELAY_UNREACHABLE)),

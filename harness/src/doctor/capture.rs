@@ -89,7 +89,7 @@ impl Look<'_> {
         let Some(first) = sightings.first() else { return vec![self.nothing()] };
         let ways: Vec<String> = self.arrivals().iter().map(ToString::to_string).collect();
         vec![
-            Point::ok("captured", format!("by {}, as the canary order's", ways.join("; "))),
+            Point::ok("captured", ways.join("; ")),
             self.account(first),
             self.counted(first),
             self.event_id(first),
@@ -197,7 +197,7 @@ impl Look<'_> {
         let reading = sighting.exchange.reading.as_ref();
         let named = reading.and_then(|reading| reading.account.as_deref()).unwrap_or_default();
         if named == account.key {
-            return Point::ok(ABOUT, format!("{named}, as the shop `{}` has it", shop.id));
+            return Point::ok(ABOUT, format!("{named} (shop {})", shop.id));
         }
         let setting = account.fields.iter().find(|(_, value)| **value == account.key);
         let setting = setting.map_or("", |(name, _)| *name);
@@ -253,7 +253,7 @@ impl Look<'_> {
         };
         let sent = sighting.item.key.as_deref().unwrap_or_default();
         if sent == expected.event_id {
-            return Point::ok(ABOUT, format!("{sent}, as policies.event_id says"));
+            return Point::ok(ABOUT, sent.to_owned());
         }
         let field = self.places.of_field("policies.event_id");
         let change = match self.convention(sent) {
@@ -297,9 +297,7 @@ impl Look<'_> {
             return Vec::new();
         }
         let control = match visit.history.waited.sentinel {
-            true => {
-                Point::ok("control order", "arrived after all others, so silence means something")
-            }
+            true => Point::ok("control order", "arrived, so silence means something"),
             false => {
                 Point::not_checked("control order", "did not arrive, so silence proves nothing")
             }
@@ -309,9 +307,7 @@ impl Look<'_> {
         }
         let Some(cell) = self.cell(REFUSED) else { return vec![control] };
         let consent = match (cell.right, cell.outcome) {
-            (true, Outcome::Withheld) => {
-                Point::ok(ABOUT, "an order of somebody who refused is withheld")
-            }
+            (true, Outcome::Withheld) => Point::ok(ABOUT, "withheld where it was refused"),
             (true, _) => Point::ok(ABOUT, cell.detail.clone()),
             (false, Outcome::Unknown) => Point::not_checked(ABOUT, cell.detail.clone()),
             (false, _) => Point::problem(ABOUT, cell.detail.clone(), self.consent_advice()),

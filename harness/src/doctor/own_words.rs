@@ -39,7 +39,7 @@ fn log(profile: &Profile, places: &Places, visits: &[&Visit]) -> Point {
         }
     }
     let n: usize = visits.iter().map(|visit| entries(visit).len()).sum();
-    Point::ok(ABOUT, format!("{n} entries read; each canary is in it, with a state that is known"))
+    Point::ok(ABOUT, format!("{n} entries; each canary has a known state"))
 }
 
 /// What of a canary is not in the log as the profile reads it.
@@ -113,7 +113,7 @@ fn restart(places: &Places, seen: &Seen) -> Point {
         Some(Restart::NotTried) => Point::not_checked(ABOUT, "no control order had arrived before"),
         Some(Restart::Works(away)) => {
             let away = seconds(*away);
-            Point::ok(ABOUT, format!("away for {away}, then an order arrived as before"))
+            Point::ok(ABOUT, format!("away for {away}, then orders arrive again"))
         }
         Some(Restart::NothingAfter(away)) => Point::problem(
             ABOUT,

@@ -8,16 +8,19 @@ use crate::{
     report::text::{PIPE_WIDTH, wrap},
 };
 
-/// Columns of state and subject.
-const STATE: usize = 13;
-const ABOUT: usize = 27;
+/// Columns of the state.
+const STATE: usize = 12;
+/// Most columns of the subject; a longer one pushes its words on.
+const ABOUT: usize = 26;
 
 impl Diagnosis {
     /// For people.
     pub fn text(&self) -> String {
         let mut out = String::new();
+        let width = self.points.iter().map(|point| subject(point).chars().count()).max();
+        let width = width.unwrap_or(0).min(ABOUT);
         for point in &self.points {
-            out.push_str(&line(point));
+            out.push_str(&line(point, width));
         }
         if let Some(settings) = &self.settings {
             out.push('\n');
@@ -50,17 +53,21 @@ impl Diagnosis {
     }
 }
 
-fn line(point: &Point) -> String {
+/// `meta event id`.
+fn subject(point: &Point) -> String {
+    match point.platform {
+        Some(platform) => format!("{platform} {}", point.about),
+        None => point.about.clone(),
+    }
+}
+
+fn line(point: &Point, width: usize) -> String {
     let state = match point.state {
         State::Ok => "ok",
         State::Problem => "PROBLEM",
         State::NotChecked => "not checked",
     };
-    let about = match point.platform {
-        Some(platform) => format!("{platform} {}", point.about),
-        None => point.about.clone(),
-    };
-    let lead = format!("{state:<STATE$}{about:<ABOUT$} ");
+    let lead = format!("{state:<STATE$}{:<width$}  ", subject(point));
     let mut out = wrap(&point.says, PIPE_WIDTH, &lead);
     out.push('\n');
     for quoted in point.quote.iter().flat_map(|quote| quote.lines()) {

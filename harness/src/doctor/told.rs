@@ -39,13 +39,13 @@ fn landings(profile: &Profile, places: &Places, visits: &[Visit]) -> Point {
         return Point::not_checked(ABOUT, "the profile has no send.click: orders alone are told");
     }
     let calls = calls(visits, |did| matches!(did, Did::Landing { .. }));
-    answered(ABOUT, &calls, "landing", places, "send.click")
+    answered(ABOUT, &calls, places, "send.click")
 }
 
 /// Answers to the banner, where they are told by a call of their own.
 fn consent(places: &Places, visits: &[Visit]) -> Option<Point> {
     let calls = calls(visits, |did| matches!(did, Did::Consent { .. }));
-    (!calls.is_empty()).then(|| answered("consent call", &calls, "answer", places, "send.consent"))
+    (!calls.is_empty()).then(|| answered("consent call", &calls, places, "send.consent"))
 }
 
 fn orders(
@@ -78,7 +78,7 @@ fn orders(
             ),
         );
     }
-    answered(&about, &calls, "webhook", places, &field)
+    answered(&about, &calls, places, &field)
 }
 
 fn forged(format: &str, places: &Places, course: &Course, visits: &[Visit]) -> Point {
@@ -99,7 +99,7 @@ fn forged(format: &str, places: &Places, course: &Course, visits: &[Visit]) -> P
     match wrong {
         None => {
             let status = first.call.status.unwrap_or_default();
-            Point::ok(about, format!("a webhook with a wrong one is refused ({status})"))
+            Point::ok(about, format!("a wrong one is refused ({status})"))
         }
         Some(Told { call, right, .. }) => {
             let right: Vec<String> = right.iter().map(u16::to_string).collect();
@@ -147,7 +147,7 @@ fn calls_of<'a>(format: &str, visits: &'a [Visit], wanted: impl Fn(&Did) -> bool
 }
 
 /// All calls were answered rightly, or the first that was not.
-fn answered(about: &str, calls: &[Told<'_>], what: &str, places: &Places, field: &str) -> Point {
+fn answered(about: &str, calls: &[Told<'_>], places: &Places, field: &str) -> Point {
     let Some(slowest) = calls.iter().map(|told| told.call.took).max() else {
         return Point::not_checked(about, "was not sent");
     };
@@ -160,8 +160,7 @@ fn answered(about: &str, calls: &[Told<'_>], what: &str, places: &Places, field:
     let wrong = calls.iter().find(|told| !is_right(told));
     let Some(told) = wrong else {
         let (n, took) = (calls.len(), slowest.max(Duration::from_millis(1)).as_millis());
-        let s = if n == 1 { "" } else { "s" };
-        return Point::ok(about, format!("{n} {what}{s} taken, the slowest in {took} ms"));
+        return Point::ok(about, format!("{n} taken, the slowest in {took} ms"));
     };
     let request = &told.call.request;
     let says = format!("{} {}: {}", request.method, request.path, answer(told.call));
