@@ -36,6 +36,12 @@ pub enum Command {
     Merge(MergeArgs),
     /// Explain a case, scenario, check, platform rule or catalogue entry.
     Explain(ExplainArgs),
+    /// Write a profile for a relay of one's own and a CI workflow, to start from.
+    Init(InitArgs),
+    /// Examine how a relay and its profile fit together, and say what to change.
+    Doctor(DoctorArgs),
+    /// Print the JSON Schema of a file that people write, for editors.
+    Schema(SchemaArgs),
     /// Make a certificate authority for relays that call the platforms by their own names.
     Ca(CaArgs),
     /// Start the reference relay (the same program as `relay`).
@@ -212,6 +218,94 @@ pub struct CaArgs {
     /// Folder for ca.pem and ca.key; neither is overwritten.
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
+}
+
+/// Options of `init`. On a terminal it asks for what is not given.
+#[derive(Debug, Args)]
+pub struct InitArgs {
+    /// How the store tells of orders.
+    #[arg(long, value_name = "FORMAT")]
+    pub format: Option<String>,
+    /// How the relay's calls are caught.
+    #[arg(long, value_enum)]
+    pub capture: Option<CaptureKind>,
+    /// Command that starts the relay.
+    #[arg(long, value_name = "COMMAND", conflicts_with = "url")]
+    pub start: Option<String>,
+    /// Where the relay runs already.
+    #[arg(long, value_name = "URL", value_parser = relay_url)]
+    pub url: Option<String>,
+    /// A platform that it delivers to. May be repeated.
+    #[arg(long = "platform", value_name = "ID")]
+    pub platforms: Vec<String>,
+    /// Which shops it serves. Default: single if it is started, fixed if it runs already.
+    #[arg(long, value_enum)]
+    pub shops: Option<ShopsKind>,
+    /// Where to write.
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub dir: PathBuf,
+    /// Ask nothing.
+    #[arg(long, short)]
+    pub yes: bool,
+    /// Write anew what is there already.
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// How a relay's calls are caught, as profiles write it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "snake_case")]
+pub enum CaptureKind {
+    /// It is told the platforms' base URLs.
+    BaseUrl,
+    /// Through a proxy.
+    Proxy,
+    /// By the platforms' own names.
+    Hosts,
+}
+
+/// Which shops a relay serves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ShopsKind {
+    /// One, configured at each start.
+    Single,
+    /// Those that it has.
+    Fixed,
+}
+
+/// Options of `doctor`.
+#[derive(Debug, Args)]
+pub struct DoctorArgs {
+    /// How to speak to the relay. Default: the reference relay's.
+    #[arg(long, value_name = "FILE")]
+    pub profile: Option<PathBuf>,
+    /// Base URL of a relay that is running. Default: the profile starts one.
+    #[arg(long, value_name = "URL", value_parser = relay_url)]
+    pub relay: Option<String>,
+    /// Where the ad platforms listen for that relay. Default: any free port.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
+    pub listen: std::net::SocketAddr,
+    /// Folder with the authority (`harness ca`) that the relay trusts. Default: one that ends with the examination.
+    #[arg(long, value_name = "DIR")]
+    pub ca: Option<PathBuf>,
+    /// As JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Options of `schema`.
+#[derive(Debug, Args)]
+pub struct SchemaArgs {
+    /// Of which file.
+    #[arg(value_enum)]
+    pub of: SchemaOf,
+}
+
+/// Files with a schema.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SchemaOf {
+    /// A relay's profile.
+    Profile,
 }
 
 /// Options of `relay`, handed on.

@@ -26,6 +26,7 @@ pub mod checks;
 pub mod cli;
 pub mod commands;
 pub mod compare;
+pub mod doctor;
 pub mod driver;
 pub mod exchange;
 pub mod exit_code;

@@ -42,10 +42,22 @@ fn main() -> ExitCode {
             runtime.shutdown_timeout(std::time::Duration::from_secs(2));
             done
         }
+        Command::Doctor(args) => {
+            let done = runtime.block_on(async {
+                tokio::select! {
+                    done = commands::doctor::doctor(&args) => done,
+                    () = interrupted() => Err(RunError::Interrupted),
+                }
+            });
+            runtime.shutdown_timeout(std::time::Duration::from_secs(2));
+            done
+        }
         Command::List(args) => commands::list::list(&args),
         Command::Compare(args) => commands::compare::compare(&args),
         Command::Merge(args) => commands::merge::merge(&args),
         Command::Explain(args) => commands::explain::explain(&args),
+        Command::Init(args) => commands::init::init(&args),
+        Command::Schema(args) => commands::schema::schema(&args),
         Command::Ca(args) => commands::ca::ca(&args),
         Command::Relay(_) => return ExitCode::from(exit_code::USAGE),
     })

@@ -3,9 +3,9 @@
 mod again;
 mod late;
 mod pool;
-mod strain;
+pub(crate) mod strain;
 mod unanswered;
-mod wait;
+pub(crate) mod wait;
 
 use std::{
     collections::BTreeMap,
@@ -27,7 +27,7 @@ use late::{Afterwards, undeclared_hosts};
 use pool::ShopPool;
 use strain::Strain;
 use unanswered::Unanswered;
-use wait::{likely_time, read_back, too_busy, until_decided};
+use wait::{Terms, likely_time, read_back, too_busy, until_decided};
 
 use crate::{
     driver::Driver,
@@ -349,22 +349,7 @@ async fn shared_relay(
     gateway: &Gateway,
 ) -> Result<Option<Relay>, RunError> {
     if let Some(url) = &options.relay {
-        let relay = Relay::at(&options.profile, url, SILENCE).await.map_err(unreachable)?;
-        // One that takes connections and never answers would cost every call its whole time.
-        return match tokio::time::timeout(SILENCE, relay.http().lower_case.get(url).send()).await {
-            Ok(Ok(_)) if !matches!(options.profile.shops, Shops::Fixed(_)) => {
-                Err(RunError::Usage(
-                    "a relay given by URL has its shops already\nhint: list them in the profile under `shops: { fixed: [...] }`"
-                        .to_owned(),
-                ))
-            }
-            Ok(Ok(_)) => Ok(Some(relay)),
-            Ok(Err(e)) => Err(unreachable(format!("the relay at {url} does not speak HTTP: {e}"))),
-            Err(_) => Err(unreachable(format!(
-                "the relay at {url} takes connections but has not answered within {:.1} s",
-                SILENCE.as_secs_f64()
-            ))),
-        };
+        return reached(&options.profile, url).await.map(Some);
     }
     if plan.cases.iter().all(|case| case.private_relay) {
         return Ok(None);
@@ -375,8 +360,30 @@ async fn shared_relay(
         .map_err(unreachable)
 }
 
+/// A relay that somebody else runs, if it speaks HTTP.
+///
+/// # Errors
+///
+/// If nobody answers at this address, or the profile does not list the relay's shops.
+pub(crate) async fn reached(profile: &Profile, url: &str) -> Result<Relay, RunError> {
+    let relay = Relay::at(profile, url, SILENCE).await.map_err(unreachable)?;
+    // One that takes connections and never answers would cost every call its whole time.
+    match tokio::time::timeout(SILENCE, relay.http().lower_case.get(url).send()).await {
+        Ok(Ok(_)) if !matches!(profile.shops, Shops::Fixed(_)) => Err(RunError::Usage(
+            "a relay given by URL has its shops already\nhint: list them in the profile under `shops: { fixed: [...] }`"
+                .to_owned(),
+        )),
+        Ok(Ok(_)) => Ok(relay),
+        Ok(Err(e)) => Err(unreachable(format!("the relay at {url} does not speak HTTP: {e}"))),
+        Err(_) => Err(unreachable(format!(
+            "the relay at {url} takes connections but has not answered within {:.1} s",
+            SILENCE.as_secs_f64()
+        ))),
+    }
+}
+
 /// Starts a relay. Its port was free a moment before: if somebody took it since, another one is tried, once.
-async fn started(
+pub(crate) async fn started(
     profile: &Profile,
     shops: &[Shop],
     door: &Door,
@@ -507,7 +514,14 @@ impl Run {
         let profile = &self.options.profile;
         let truth = truth::truth(case, platform, profile, &actions);
         let busy = self.strain.too_much(&playing).map(too_busy);
-        let waited = until_decided(self, case, platform, &handle, &actions, &truth, controls).await;
+        let terms = Terms {
+            profile,
+            timeout: self.options.timeout,
+            strain: &self.strain,
+            gateway: &self.gateway,
+        };
+        let waited =
+            until_decided(terms, case, platform, &handle, &actions, &truth, controls).await;
         let waited = Waited { busy, ..waited };
         let mut readings = read_back(&mut driver, case, &handle).await;
         if case.private_relay {

@@ -3,6 +3,7 @@
 mod ci_over_runs;
 mod command_line;
 mod crash;
+mod first_steps;
 mod shapes;
 mod snapshots;
 mod stand_ins;

@@ -3,11 +3,14 @@
 mod baseline;
 pub mod ca;
 pub mod compare;
+pub mod doctor;
 pub mod explain;
+pub mod init;
 pub mod list;
 pub mod merge;
 mod publish;
 pub mod run;
+pub mod schema;
 
 use std::path::{Path, PathBuf};
 

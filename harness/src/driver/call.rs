@@ -4,7 +4,7 @@ use std::{error::Error as _, sync::atomic::Ordering, time::Instant};
 
 use serde_json::{Map, Value};
 
-use super::{Driver, Fault, PATIENCE};
+use super::{Driver, Fault};
 use crate::{
     exchange::{BODY_LIMIT, Request},
     history::Call,
@@ -86,7 +86,7 @@ impl Driver<'_> {
             took: std::time::Duration::ZERO,
             error: None,
         };
-        if self.unanswered.load(Ordering::Relaxed) >= PATIENCE {
+        if self.unanswered.load(Ordering::Relaxed) >= self.stage.patience {
             call.error = Some("not sent: the relay did not answer the calls before in time".into());
             return call;
         }

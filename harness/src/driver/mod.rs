@@ -56,6 +56,8 @@ struct Stage<'a> {
     started: Instant,
     /// Longest that an `until` step may take.
     timeout: Duration,
+    /// Calls in a row without an answer after which the rest is not sent.
+    patience: u32,
 }
 
 /// Plays one case.
@@ -104,7 +106,16 @@ impl<'a> Driver<'a> {
         started: Instant,
     ) -> Self {
         Self {
-            stage: Stage { relay, profile, case, shops, gateway, started, timeout: UNTIL_TIMEOUT },
+            stage: Stage {
+                relay,
+                profile,
+                case,
+                shops,
+                gateway,
+                started,
+                timeout: UNTIL_TIMEOUT,
+                patience: PATIENCE,
+            },
             shoppers: BTreeMap::new(),
             orders: Vec::new(),
             late: Vec::new(),
@@ -119,6 +130,12 @@ impl<'a> Driver<'a> {
     /// Bounds each `until` step, whatever the profile declares; two minutes if not said.
     pub fn waiting_at_most(mut self, timeout: Duration) -> Self {
         self.stage.timeout = timeout;
+        self
+    }
+
+    /// Gives up after the first call that is not answered in time, where one is enough to know.
+    pub fn giving_up_at_once(mut self) -> Self {
+        self.stage.patience = 1;
         self
     }
 

@@ -18,6 +18,7 @@ use time::OffsetDateTime;
 
 use super::{
     accounts::Registry,
+    arrivals::Arrivals,
     case::{Captured, CaseState, Held},
     faults::{Act, Armed, Effect},
     ledger::{AccountKey, Ledgers, slimmed},
@@ -40,6 +41,8 @@ pub(super) struct State {
     open: RwLock<Open>,
     pub(super) ledgers: Mutex<Ledgers>,
     pub(super) strays: Mutex<Strays>,
+    /// How requests came in.
+    pub(super) arrivals: Mutex<Arrivals>,
     /// What could not be read.
     pub(super) unread: Mutex<Unread>,
     /// Open cases with faults that strike before a body is read.
@@ -126,6 +129,7 @@ impl State {
             }),
             ledgers: Mutex::default(),
             strays: Mutex::default(),
+            arrivals: Mutex::default(),
             unread: Mutex::default(),
             early_cases: AtomicUsize::new(0),
             panics: AtomicU64::new(0),

@@ -10,6 +10,7 @@
 //! - `door`: listening addresses; `tunnel`: what a connection turns out to be; `tls` with `certificates`: as whom it is
 //!   answered; `stream`: its bytes; `serve`: one connection; `wire`: how it ends; `visit`: one request; `body`: the pace.
 //! - `route`: which platform; `owners`: whose event it is; `accounts`: who may do what.
+//! - `arrivals`: by which way of capture requests came.
 //! - `faults` with `matchers`: what is planned to go wrong; `intake`: what is done about a request.
 //! - `journal`: what happened, written down before a byte is answered; `case`: one case's part of it;
 //!   `shared`: one request of several cases; `ledger`: what the platforms took; `strays`: what belongs to nobody;
@@ -18,6 +19,7 @@
 //! One port serves every way of capture: a base URL, a forward proxy (absolute addresses and CONNECT), and TLS by name.
 
 mod accounts;
+mod arrivals;
 mod body;
 mod case;
 mod certificates;
@@ -50,6 +52,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use self::strays::LateEvent;
 pub use self::{
+    arrivals::{Arrival, Rung},
     case::{BYTES_KEPT, Captured, CaseHandle, ENTRIES_KEPT, EXCHANGES_KEPT, Log},
     certificates::{Authority, AuthorityError, CERTIFICATE_FILE, KEY_FILE},
     door::Door,
@@ -179,6 +182,11 @@ impl Gateway {
     /// Requests to hosts that nobody declared, and to the target of redirects; the first 50.
     pub fn undeclared(&self) -> Vec<Exchange> {
         self.strays(|strays| strays.undeclared.clone())
+    }
+
+    /// By which ways requests to the platforms came in, in the order in which each was first taken.
+    pub fn arrivals(&self) -> Vec<Arrival> {
+        lock(&self.state.arrivals).0.clone()
     }
 
     /// Requests in a protocol that the platform's simulator does not speak (gRPC). What they carried is unknown, so an

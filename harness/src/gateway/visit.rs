@@ -10,6 +10,7 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 
 use super::{
+    arrivals::Rung,
     body::{Pace, PacedBody},
     faults::{Act, http_date},
     journal::Directive,
@@ -17,7 +18,7 @@ use super::{
     serve::Host,
     tunnel::{self, Way},
     unread::{WhyUnread, unread_protocol},
-    wire::Line,
+    wire::{Line, lock},
 };
 use crate::exchange::{Ending, Request};
 
@@ -43,7 +44,12 @@ impl Visit {
         }
         let (mut request, asked) = self.head(&parts);
         let bodyless = parts.method == Method::HEAD;
+        let path_as_asked = request.path.len();
         let route = route(self.host.state.platforms, &asked, &mut request);
+        if let Route::Platform(platform) = route {
+            let rung = Rung::of(&self.way, &parts, request.path.len() != path_as_asked);
+            lock(&self.host.state.arrivals).note(platform.id(), rung, parts.version);
+        }
 
         let early = self.host.state.at_head(self.host.door.entrance(), route, &request);
         let directive = match early {

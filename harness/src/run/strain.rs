@@ -24,7 +24,7 @@ const TICK: Duration = Duration::from_millis(20);
 const TOO_MUCH: f64 = 0.75;
 
 /// Measures from the moment it is made until it is dropped.
-pub(super) struct Strain {
+pub(crate) struct Strain {
     pressure: Option<&'static Path>,
     late: Arc<AtomicU64>,
     ticker: tokio::task::JoinHandle<()>,
@@ -32,14 +32,14 @@ pub(super) struct Strain {
 
 /// A moment to measure from.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Mark {
+pub(crate) struct Mark {
     at: Instant,
     waited: Duration,
     late: Duration,
 }
 
 impl Strain {
-    pub(super) fn measure() -> Self {
+    pub(crate) fn measure() -> Self {
         let late = Arc::new(AtomicU64::new(0));
         let noted = Arc::clone(&late);
         #[expect(clippy::disallowed_methods, reason = "`Strain` owns the handle and aborts it")]
@@ -57,7 +57,7 @@ impl Strain {
         Self { pressure, late, ticker }
     }
 
-    pub(super) fn mark(&self) -> Mark {
+    pub(crate) fn mark(&self) -> Mark {
         Mark {
             at: Instant::now(),
             waited: self.pressure.and_then(waited_for_processors).unwrap_or_default(),
@@ -66,7 +66,7 @@ impl Strain {
     }
 
     /// Share of the time since then in which somebody could not run, 0 to 1.
-    pub(super) fn since(&self, mark: &Mark) -> f64 {
+    pub(crate) fn since(&self, mark: &Mark) -> f64 {
         let now = self.mark();
         let lost = (now.waited.saturating_sub(mark.waited)).max(now.late.saturating_sub(mark.late));
         let elapsed = now.at.saturating_duration_since(mark.at).as_secs_f64();
@@ -76,13 +76,13 @@ impl Strain {
 
     /// What a wait of this length becomes, begun at the mark: as long if the machine had time for us at least half of the
     /// time, up to three times as long if it had none.
-    pub(super) fn stretched(&self, wait: Duration, mark: &Mark) -> Duration {
+    pub(crate) fn stretched(&self, wait: Duration, mark: &Mark) -> Duration {
         let beyond = (self.since(mark) - 0.5).max(0.0);
         wait.mul_f64(1.0 + 4.0 * beyond)
     }
 
     /// The share, if it is so large that what did not happen since then proves nothing.
-    pub(super) fn too_much(&self, mark: &Mark) -> Option<f64> {
+    pub(crate) fn too_much(&self, mark: &Mark) -> Option<f64> {
         Some(self.since(mark)).filter(|share| *share >= TOO_MUCH)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Run, SILENCE};
+use super::{SILENCE, strain::Strain};
 use crate::{
     driver::Driver,
     exchange::{Ending, Exchange, OrderRef},
@@ -19,10 +19,20 @@ use crate::{
 /// What a case may take to settle after its control order was taken, on a busy machine.
 const SLACK: Duration = Duration::from_secs(4);
 
+/// What a wait goes by.
+#[derive(Clone, Copy)]
+pub(crate) struct Terms<'a> {
+    pub(crate) profile: &'a Profile,
+    /// Longest wait beyond what the case declares itself.
+    pub(crate) timeout: Duration,
+    pub(crate) strain: &'a Strain,
+    pub(crate) gateway: &'a Gateway,
+}
+
 /// Waits until the case is decided: all that the steps imply has happened, the control order was taken, and it has
 /// been quiet for the declared time since.
-pub(super) async fn until_decided(
-    run: &Run,
+pub(crate) async fn until_decided(
+    terms: Terms<'_>,
     case: &Case,
     platform: &'static dyn Platform,
     handle: &CaseHandle,
@@ -30,8 +40,7 @@ pub(super) async fn until_decided(
     expected: &Truth,
     controls: u32,
 ) -> Waited {
-    let (options, strain) = (&run.options, &run.strain);
-    let profile = &options.profile;
+    let Terms { profile, timeout, strain, gateway } = terms;
     let quiet = quiet_window(case, profile, expected);
     let held_back = held_back(case, profile, actions, expected);
     let declared = declared_waiting(case, profile);
@@ -71,7 +80,7 @@ pub(super) async fn until_decided(
             let taken = handle.look(|log| log.entries.len());
             // An order that is kept back for its landing goes out when the declared time since its webhook is over.
             let until = (Instant::now() + quiet).max(began + held_back + quiet);
-            let last = began + strain.stretched(options.timeout + declared, &mark);
+            let last = began + strain.stretched(timeout + declared, &mark);
             let until = until.min(last);
             if !handle.wait_until(until.into(), |log| log.entries.len() > taken).await {
                 break true;
@@ -88,7 +97,7 @@ pub(super) async fn until_decided(
         } else {
             began + stretched(first)
         };
-        let patience = patience.min(began + stretched(options.timeout + declared));
+        let patience = patience.min(began + stretched(timeout + declared));
         if patience <= Instant::now() {
             break false;
         }
@@ -100,7 +109,7 @@ pub(super) async fn until_decided(
         log.exchanges.iter().any(|e| e.platform == Some(case.platform) && e.reading.is_some())
     });
     let too_busy = strain.too_much(&mark).map(too_busy);
-    let unproven = too_busy.or_else(|| unread(&run.gateway, case.platform).filter(|_| !is_read));
+    let unproven = too_busy.or_else(|| unread(gateway, case.platform).filter(|_| !is_read));
     Waited {
         decided: settled,
         sentinel,
@@ -113,7 +122,7 @@ pub(super) async fn until_decided(
 }
 
 /// In words, for a share of the time.
-pub(super) fn too_busy(share: f64) -> String {
+pub(crate) fn too_busy(share: f64) -> String {
     let percent = (share * 100.0).round();
     format!(
         "the machine was too busy: {percent} % of the time something could not run for want of a processor"
@@ -135,7 +144,7 @@ const LOG_LOOKS: u32 = 20;
 const LOG_PAUSE: Duration = Duration::from_millis(100);
 
 /// What the relay says about itself. A relay writes an answer down after it has read it; until then its log is not wrong yet.
-pub(super) async fn read_back(
+pub(crate) async fn read_back(
     driver: &mut Driver<'_>,
     case: &Case,
     handle: &CaseHandle,

@@ -11,7 +11,7 @@ use super::units::Span;
 pub const MAX_STUBS: usize = 100;
 
 /// One kind of request to a service, and its answer.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Stub {
     /// Which requests; all conditions have to hold. Default: every request.
@@ -23,7 +23,7 @@ pub struct Stub {
 }
 
 /// Conditions on a request to a service.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct StubRequest {
     /// HTTP method.
@@ -39,7 +39,7 @@ pub struct StubRequest {
 }
 
 /// The answer of a service.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct StubResponse {
     /// HTTP status; default 200.

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     inputs::{self, Carried, Format, SecretKind},
-    platforms::PLATFORMS,
+    platforms::{AccountSeed, PLATFORMS},
     scenario::{Capability, JoinKey, LogState, MAX_STUBS, stub_problems, units::Span},
     yaml::{self, LoadError, LoadErrors, MAX_FILE, Node, Place, Reporter},
 };
@@ -41,7 +41,10 @@ fn from_environment(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
-fn load_with(path: &Path, lookup: impl Fn(&str) -> Option<String>) -> Result<Profile, LoadErrors> {
+pub(crate) fn load_with(
+    path: &Path,
+    lookup: impl Fn(&str) -> Option<String>,
+) -> Result<Profile, LoadErrors> {
     let text = yaml::read(path, "a profile")?;
     let mut profile = parse_file(&path.display().to_string(), &text, lookup)?;
     // The relay runs in a folder of its own, where a path relative to ours would lead nowhere.
@@ -58,7 +61,7 @@ pub fn parse(text: &str) -> Result<Profile, LoadErrors> {
     parse_file("profile.yaml", text, from_environment)
 }
 
-fn parse_file(
+pub(crate) fn parse_file(
     file: &str,
     text: &str,
     lookup: impl Fn(&str) -> Option<String>,
@@ -295,13 +298,23 @@ fn names(profile: &Profile, problems: &mut Problems) {
         if shops.is_empty() {
             problems.add("shops.fixed", "names no shop");
         }
-        for shop in shops {
+        for (i, shop) in shops.iter().enumerate() {
             if !ids.insert(&shop.id) || !domains.insert(&shop.domain) {
                 problems.add("shops.fixed", format!("`{}` is there twice", shop.id));
             }
-            for platform in shop.accounts.keys() {
-                if !PLATFORMS.iter().any(|known| known.id() == platform) {
-                    problems.add("shops.fixed", format!("no platform `{platform}`"));
+            for (id, settings) in &shop.accounts {
+                let Some(platform) = PLATFORMS.iter().find(|known| known.id() == id) else {
+                    problems.add("shops.fixed", format!("no platform `{id}`"));
+                    continue;
+                };
+                let account = platform.account(&AccountSeed { shop: 0, number: 0 });
+                let names: Vec<&str> = account.fields.keys().copied().collect();
+                for name in settings.keys().filter(|name| !names.contains(&name.as_str())) {
+                    problems.with(
+                        &format!("shops.fixed[{i}].accounts.{id}.{name}"),
+                        format!("no setting `{name}` of an account at {id}"),
+                        Some(known(name, &names)),
+                    );
                 }
             }
         }

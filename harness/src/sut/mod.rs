@@ -5,6 +5,7 @@ pub mod load;
 pub mod process;
 pub mod profile;
 pub mod runtimes;
+pub mod schema;
 pub mod secret;
 pub mod services;
 pub mod template;

@@ -2,8 +2,10 @@
 
 use std::{collections::BTreeMap, path::PathBuf};
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::schema;
 pub use super::{
     load::{load, parse},
     secret::Secret,
@@ -14,7 +16,7 @@ use crate::scenario::{
 };
 
 /// One relay's profile (YAML). Texts are minijinja templates; see `harness/profiles/reference.yaml`.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Profile {
     /// Name in reports.
@@ -35,6 +37,7 @@ pub struct Profile {
     /// The shops that it serves.
     pub shops: Shops,
     /// Platforms it delivers to, by id.
+    #[schemars(schema_with = "schema::platforms")]
     pub platforms: Vec<String>,
     /// What it offers beyond taking orders.
     #[serde(default)]
@@ -50,7 +53,7 @@ pub struct Profile {
 }
 
 /// How a relay's calls reach the platforms' simulators.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Capture {
     /// It is told their base URLs: `{{ gateway.meta }}` and so on.
@@ -63,7 +66,7 @@ pub enum Capture {
 }
 
 /// How the relay is started.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Start {
     /// Program and arguments; `{{ harness }}` is this program, `{{ folder }}` this file's folder, `{{ workdir }}` a fresh folder, `{{ port }}` a free port, `{{ listen }}` the address to listen on.
@@ -82,7 +85,7 @@ pub struct Start {
 }
 
 /// Ready probes.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Ready {
     /// A line on standard output; group 1 of the expression is the base URL.
@@ -92,7 +95,7 @@ pub enum Ready {
 }
 
 /// The shops of the relay.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Shops {
     /// As many as the run has use for (the configuration is made from a template).
@@ -104,7 +107,7 @@ pub enum Shops {
 }
 
 /// A shop that is configured at the relay already.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FixedShop {
     /// Id for paths.
@@ -122,11 +125,12 @@ pub struct FixedShop {
     pub write_key: Option<Secret>,
     /// Account settings by platform.
     #[serde(default)]
+    #[schemars(schema_with = "schema::accounts")]
     pub accounts: BTreeMap<String, BTreeMap<String, String>>,
 }
 
 /// What the relay declares.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Policies {
     /// What happens to orders whose consent is unknown.
@@ -162,7 +166,7 @@ pub struct Policies {
 }
 
 /// Unknown consent.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum UnknownConsent {
     /// Nothing is sent.
@@ -175,7 +179,7 @@ pub enum UnknownConsent {
 }
 
 /// What the value is.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ValueBasis {
     /// What the customer pays.
@@ -188,7 +192,7 @@ pub enum ValueBasis {
 }
 
 /// How stimuli are sent.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Send {
     /// A landing.
@@ -198,8 +202,10 @@ pub struct Send {
     #[serde(default)]
     pub consent: Option<CallTemplate>,
     /// Order webhooks by input format (`shopify`, `standard_webhooks`); the first in `formats` is the default.
+    #[schemars(schema_with = "schema::by_format::<WebhookTarget>")]
     pub webhooks: BTreeMap<String, WebhookTarget>,
     /// Formats in order of preference.
+    #[schemars(schema_with = "schema::formats")]
     pub formats: Vec<String>,
     /// Erasure by the operator (stores' own erasure webhooks go by `webhooks`).
     #[serde(default)]
@@ -221,7 +227,7 @@ pub struct Send {
 }
 
 /// One HTTP call.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CallTemplate {
     /// Method; default POST.
@@ -238,7 +244,7 @@ pub struct CallTemplate {
 }
 
 /// Where webhooks of one format go.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct WebhookTarget {
     /// Path below the relay's URL.
@@ -249,7 +255,7 @@ pub struct WebhookTarget {
 }
 
 /// Names of order attributes.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Attributes {
     /// Attribute with the visitor id.
@@ -262,7 +268,7 @@ pub struct Attributes {
 
 /// What the shop's consent tool calls the four decisions: category names (Segment), consent ids (RudderStack).
 /// Two decisions may share a name where the tool does not tell them apart: then both have to be granted.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Categories {
     /// May keep identifiers.
@@ -276,7 +282,7 @@ pub struct Categories {
 }
 
 /// One attribute.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AttributeTemplate {
     /// Its name.
@@ -286,7 +292,7 @@ pub struct AttributeTemplate {
 }
 
 /// How statements are read.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Read {
     /// Delivery log of one shop.
@@ -298,7 +304,7 @@ pub struct Read {
 }
 
 /// A delivery log.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LogReading {
     /// The call (`{{ shop }}`, `{{ order }}` are known).
@@ -333,7 +339,7 @@ pub struct LogReading {
 }
 
 /// A health answer.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct HealthReading {
     /// The call.
