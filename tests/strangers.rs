@@ -93,15 +93,13 @@ fn main() -> ExitCode {
         }
     }
     let missing = is_missing("python3");
-    type Test = fn() -> Result<(), Failed>;
-    let misbehaving: [(&str, Test); 3] = [
-        ("a_silent_relay_fails_in_time", silent),
-        ("a_crashing_relay_is_said_to_have_left", crashing),
-        ("a_flooding_relay_fails_in_time", flooding),
-    ];
-    for (name, test) in misbehaving {
-        trials.push(Trial::test(format!("misbehaving::{name}"), test).with_ignored_flag(missing));
-    }
+    let mut add = |name: &str, test: fn() -> Result<(), Failed>| {
+        let trial = Trial::test(format!("misbehaving::{name}"), test);
+        trials.push(trial.with_ignored_flag(missing));
+    };
+    add("a_silent_relay_fails_in_time", silent);
+    add("a_crashing_relay_is_said_to_have_left", crashing);
+    add("a_flooding_relay_fails_in_time", flooding);
     libtest_mimic::run(&arguments, trials).exit_code()
 }
 
