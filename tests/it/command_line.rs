@@ -40,12 +40,13 @@ fn a_pattern_that_selects_nothing_exits_with_4_and_names_the_nearest() {
 }
 
 #[test]
-fn a_dead_relay_exits_with_5_within_five_seconds() {
+fn a_dead_relay_exits_with_5_at_once() {
     let began = Instant::now();
     let profile = "harness/profiles/reference.yaml";
     let output = harness(&["run", "--relay", "http://127.0.0.1:9", "--profile", profile]);
     assert_eq!(output.status.code(), Some(5), "{}", text(&output.stderr));
-    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    // A tenth of a second on a quiet machine; other tests run beside this one. Timeouts that add up would take minutes.
+    assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
 }
 
 #[test]

@@ -353,8 +353,10 @@ defects! {
     ids_as_floats, "PAY-19", "payload/large_ids/meta":
         "reads ids as floating point numbers" =>
         At::Outlet(|_, out| out.each_event(|p, e| {
-            let rounded = key(p, e).replace("9007199254740993", "9007199254740992");
-            e[key_field(p)] = json!(rounded);
+            let id = key(p, e);
+            let number = id.strip_prefix("order_").and_then(|n| n.parse::<u64>().ok());
+            let rounded = number.map(|n| format!("order_{}", n as f64 as u64));
+            e[key_field(p)] = json!(rounded.unwrap_or(id));
         }));
 
     // Reliability
