@@ -509,7 +509,7 @@ impl Run {
                 .waiting_at_most(self.options.timeout);
         let mut actions = driver.play().await;
         actions.extend(driver.control_order().await);
-        self.note_answers(&actions);
+        let answered = self.note_answers(&actions);
         let controls = driver.controls();
         let profile = &self.options.profile;
         let truth = truth::truth(case, platform, profile, &actions);
@@ -520,8 +520,13 @@ impl Run {
             strain: &self.strain,
             gateway: &self.gateway,
         };
-        let waited =
-            until_decided(terms, case, platform, &handle, &actions, &truth, controls).await;
+        let waited = if answered {
+            until_decided(terms, case, platform, &handle, &actions, &truth, controls).await
+        } else {
+            // Nothing can come of calls of which none was answered.
+            let missing = vec!["an answer of the relay to any call".to_owned()];
+            Waited { missing, ..Waited::default() }
+        };
         let waited = Waited { busy, ..waited };
         let mut readings = read_back(&mut driver, case, &handle).await;
         if case.private_relay {
@@ -547,7 +552,8 @@ impl Run {
         (verdict, changed)
     }
 
-    fn note_answers(&self, actions: &[Action]) {
+    /// Whether any call was answered.
+    fn note_answers(&self, actions: &[Action]) -> bool {
         let mut calls = actions.iter().filter_map(|a| match &a.what {
             Did::Landing { call, .. } | Did::Webhook { call, .. } => Some(call),
             _ => None,
@@ -563,6 +569,7 @@ impl Run {
         } else {
             self.vitals.unanswered.fetch_add(1, Ordering::Relaxed);
         }
+        answered
     }
 
     fn snapshot(
@@ -621,8 +628,9 @@ impl Run {
                 }
                 return format!(
                     "the relay takes orders but has sent nothing to any platform within {:.1} s\n\
-                     hint: do its platform URLs point at the harness?",
-                    patience.as_secs_f64()
+                     hint: do its platform URLs point at {}? Has it seen these orders before (then leave --seed away)?",
+                    patience.as_secs_f64(),
+                    self.gateway.door().base_url("meta")
                 );
             }
         }

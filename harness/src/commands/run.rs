@@ -1,6 +1,6 @@
 //! `harness run`: plays scenarios against a relay and judges it.
 
-use std::io::Write as _;
+use std::{io::Write as _, path::PathBuf};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
@@ -26,6 +26,7 @@ use crate::{
 /// If nothing could be judged.
 pub async fn run(args: &RunArgs) -> Result<Done, RunError> {
     let options = options(args)?;
+    each_once(&args.show.reports)?;
     let known = Known::of(args, &options)?;
     check_writable(&args.show.reports)?;
     let bar = bar(args);
@@ -47,6 +48,18 @@ pub async fn run(args: &RunArgs) -> Result<Done, RunError> {
     Ok(Done { output, code: tally::exit_code(&summary) })
 }
 
+/// Two reports in one file would leave the last.
+fn each_once(reports: &[(String, PathBuf)]) -> Result<(), RunError> {
+    let mut seen: Vec<&PathBuf> = Vec::new();
+    for (_, path) in reports {
+        if seen.contains(&path) && path.as_os_str() != "-" {
+            return Err(RunError::Usage(format!("two reports go to {}", path.display())));
+        }
+        seen.push(path);
+    }
+    Ok(())
+}
+
 fn options(args: &RunArgs) -> Result<Options, RunError> {
     let mut options = plan_options(&args.select, args.profile.as_deref())?;
     options.relay = args.relay.clone();
@@ -55,6 +68,19 @@ fn options(args: &RunArgs) -> Result<Options, RunError> {
     if options.relay.is_some() && args.profile.is_none() {
         return Err(RunError::Usage(
             "--relay needs --profile: how is this relay spoken to?\nhint: start from harness/profiles/reference.yaml"
+                .to_owned(),
+        ));
+    }
+    if options.relay.is_none() && options.profile.start.is_none() {
+        return Err(RunError::Usage(format!(
+            "the profile `{}` says not how its relay is started\nhint: `--relay URL` for one that runs already, or add `start` to the profile",
+            options.profile.name
+        )));
+    }
+    let url = options.relay.as_deref().and_then(|url| url::Url::parse(url).ok());
+    if url.is_some_and(|url| url.password().is_some() || !url.username().is_empty()) {
+        return Err(RunError::Usage(
+            "--relay takes no user and password: they would stand in every report\nhint: put them into the headers of the profile's calls"
                 .to_owned(),
         ));
     }

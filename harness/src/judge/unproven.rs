@@ -21,8 +21,15 @@ pub(super) fn withdraw(
     notes: &mut Vec<String>,
 ) {
     let Some(why) = waited.unproven.as_ref().filter(|_| !waited.decided) else { return };
+    // What came and broke the contract was refused, however busy the machine was.
+    let refused: Vec<String> = findings
+        .iter()
+        .filter(|f| f.check == "contract" && f.severity == Severity::Must)
+        .filter_map(|f| f.order.clone())
+        .collect();
+    let is_lost = |c: &Cell| c.outcome == Outcome::Lost && !refused.contains(&c.order);
     let lost = |order: &Option<String>, cells: &[Cell]| {
-        cells.iter().any(|c| Some(&c.order) == order.as_ref() && c.outcome == Outcome::Lost)
+        cells.iter().any(|c| Some(&c.order) == order.as_ref() && is_lost(c))
     };
     let before = findings.len();
     findings.retain(|finding| {
@@ -30,7 +37,7 @@ pub(super) fn withdraw(
         !absent && !ABOUT_ABSENCE.contains(&&*finding.check)
     });
     let mut taken_back = findings.len() < before;
-    for cell in cells.iter_mut().filter(|cell| cell.outcome == Outcome::Lost) {
+    for cell in cells.iter_mut().filter(|cell| is_lost(cell)) {
         cell.outcome = Outcome::Unknown;
         cell.detail = "not seen, but that proves nothing here".into();
         taken_back = true;

@@ -112,7 +112,9 @@ fn cannot_be_told(scenario: &Scenario, profile: &Profile) -> Option<String> {
             Step::Order(order) => {
                 let untold = !is_told(scenario, order, format);
                 let untold = untold.then(|| format!("{id} has no message for such an order"));
-                untold.or_else(|| foreign_patch(order.patch.is_some(), named, id))
+                untold
+                    .or_else(|| foreign_patch(order.patch.is_some(), named, id))
+                    .or_else(|| not_joined(order, profile))
             }
             Step::Webhook(step) => webhook_cannot(step, format, named, profile),
             Step::Refund(_) | Step::Cancel(_) => {
@@ -157,6 +159,17 @@ fn is_told(scenario: &Scenario, order: &OrderStep, format: &dyn Format) -> bool 
             }
             _ => false,
         })
+}
+
+/// The order is to be joined by keys of which the relay reads none.
+fn not_joined(order: &OrderStep, profile: &Profile) -> Option<String> {
+    let keys = order.join.as_ref().filter(|keys| !keys.is_empty())?;
+    let read = keys.iter().any(|key| profile.send.joins.contains(key));
+    let words = || {
+        let word = |key| serde_json::to_value(key).ok()?.as_str().map(str::to_owned);
+        keys.iter().filter_map(word).collect::<Vec<_>>().join(", ")
+    };
+    (!read).then(|| format!("the relay does not join orders by {}", words()))
 }
 
 /// Patches are written for one format's fields: Shopify's, unless the scenario names another.

@@ -110,6 +110,9 @@ pub enum StartError {
     /// The HTTP client cannot be made.
     #[error("cannot make an HTTP client: {0}")]
     Client(#[from] reqwest::Error),
+    /// Its ready line names no URL.
+    #[error("the relay said that it is ready at `{0}`, which is no URL")]
+    BadUrl(String),
     /// It does not leave.
     #[error("the relay did not leave within {0:?} after it was asked to")]
     Stays(Duration),
@@ -145,6 +148,8 @@ struct Child {
     stdout: Tail,
     stderr: Tail,
     running: Mutex<Option<Running>>,
+    /// What must not be shown when its last words are.
+    secrets: Vec<String>,
 }
 
 /// One life of the process.
@@ -235,6 +240,7 @@ impl Relay {
             stdout: Tail::default(),
             stderr: Tail::default(),
             running: Mutex::new(None),
+            secrets: secrets_of(shops, &secret),
         };
         let base_url = child.spawn().await?;
         let base_url = Mutex::new(base_url);
@@ -296,7 +302,7 @@ impl Relay {
         let child = self.child.as_ref()?;
         let running = lock(&child.running);
         let status = (*running.as_ref()?.exit.borrow())?;
-        Some(format!("{status}; its last words:\n{}", child.stderr.last_lines(SHOWN_LINES)))
+        Some(format!("{status}; its last words:\n{}", child.last_words()))
     }
 
     /// Ends when the process leaves by itself, with what [`Relay::exited`] says; never for a relay that runs elsewhere.
@@ -407,10 +413,16 @@ impl Child {
                         format!("http://{}{path} did not answer with 2xx", self.listen)
                     }
                 };
-                let words = self.stderr.last_lines(SHOWN_LINES);
+                let words = self.last_words();
                 Err(StartError::NotReady { within: self.within, missing, words })
             }
         }
+    }
+
+    /// The last lines on standard error, without secrets that we gave it.
+    fn last_words(&self) -> String {
+        let words = self.stderr.last_lines(SHOWN_LINES);
+        self.secrets.iter().fold(words, |words, secret| words.replace(secret, "[redacted]"))
     }
 
     /// Reads the process's output and waits for its end, in tasks that end with it.
@@ -478,13 +490,36 @@ impl Child {
         };
         tokio::select! {
             biased;
-            url = ready => Ok(url.trim_end_matches('/').to_owned()),
+            url = ready => match url::Url::parse(&url) {
+                Ok(_) => Ok(url.trim_end_matches('/').to_owned()),
+                Err(_) => Err(StartError::BadUrl(url.chars().take(200).collect())),
+            },
             status = exit.wait_for(Option::is_some) => {
                 let how = status.ok().and_then(|status| *status).map_or_else(String::new, |s| s.to_string());
-                Err(StartError::Left { how, words: self.stderr.last_lines(SHOWN_LINES) })
+                Err(StartError::Left { how, words: self.last_words() })
             }
         }
     }
+}
+
+/// Everything secret that a relay is configured with.
+fn secrets_of(shops: &[Shop], own: &str) -> Vec<String> {
+    let mut secrets = vec![own.to_owned()];
+    for shop in shops {
+        let texts = [
+            &shop.secret,
+            &shop.previous_secret,
+            &shop.webhook_secret,
+            &shop.previous_webhook_secret,
+            &shop.write_key,
+        ];
+        secrets.extend(texts.map(ToString::to_string));
+        for account in shop.accounts.values() {
+            secrets.extend(account.secret.iter().map(|name| account.field(name).to_owned()));
+        }
+    }
+    secrets.retain(|secret| secret.len() >= 6);
+    secrets
 }
 
 /// Asks until the path answers with 2xx. A stranger gives no other sign, so this is the one place that polls.
