@@ -100,7 +100,7 @@ pub enum Ready {
 pub enum Shops {
     /// As many as the run has use for (the configuration is made from a template).
     AsNeeded,
-    /// One, which the start templates configure: `{{ shop }}`. Cases that would disturb each other there have processes of their own.
+    /// One, which the start templates configure: `{{ shops[0] }}`. Cases that would disturb each other there have processes of their own.
     Single,
     /// These; settings are as configured at the relay.
     Fixed(Vec<FixedShop>),
