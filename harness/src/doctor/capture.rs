@@ -1,4 +1,5 @@
-//! What reached the platforms: the canary, on which rung, for which account, under which id; and what must not have.
+//! What reached the platforms: the canary, on which rung, for which account, under which id; and that nothing came of an
+//! order that was refused.
 
 use super::{
     Places, Point,
@@ -16,8 +17,8 @@ use crate::{
     verdict::{Cell, Finding, Outcome},
 };
 
-/// Hosts of strangers that are told apart; more are counted.
-const HOSTS: usize = 5;
+/// The point that says whether a platform's canary was seen.
+pub(super) const CAPTURED: &str = "captured";
 
 /// The points of every platform.
 pub(super) fn points(
@@ -73,7 +74,7 @@ impl Look<'_> {
             return Vec::new();
         }
         if !visit.was_heard() {
-            return vec![Point::not_checked("captured", "the relay took no order")];
+            return vec![Point::not_checked(CAPTURED, "the relay took no order")];
         }
         let order = OrderRef::Named(CANARY.to_owned());
         let sightings: Vec<Sighting<'_>> = visit
@@ -89,7 +90,7 @@ impl Look<'_> {
         let Some(first) = sightings.first() else { return vec![self.nothing()] };
         let ways: Vec<String> = self.arrivals().iter().map(ToString::to_string).collect();
         vec![
-            Point::ok("captured", ways.join("; ")),
+            Point::ok(CAPTURED, ways.join("; ")),
             self.account(first),
             self.counted(first),
             self.event_id(first),
@@ -104,13 +105,16 @@ impl Look<'_> {
 
     /// Nothing of the canary came: what did, and what usually stands behind it.
     fn nothing(&self) -> Point {
-        const ABOUT: &str = "captured";
+        const ABOUT: &str = CAPTURED;
         let id = self.id();
         let said = self.own_words();
         let unread = self.gateway.unreadable().into_iter().find(|u| u.platform == Some(id));
         let tunnel = self.gateway.tunnels_unread().into_iter().find(|t| t.platform == Some(id));
         if let Some(text) = unread.map(|u| u.to_string()).or(tunnel.map(|t| t.to_string())) {
             return Point::of_error(ABOUT, &text, "");
+        }
+        if let Some(why) = &self.visit.history.waited.unproven {
+            return Point::not_checked(ABOUT, format!("nothing came, but {why}"));
         }
         if let Some(arrival) = self.arrivals().first() {
             let count: u64 = self.arrivals().iter().map(|arrival| arrival.count).sum();
@@ -230,7 +234,7 @@ impl Look<'_> {
         }
         let broken = sighting.exchange.reading.iter().flat_map(|reading| &reading.broken);
         let refused: Option<&Violation> = broken.into_iter().find(|violation| violation.refused);
-        if let (Outcome::Lost, Some(violation)) = (cell.outcome, refused) {
+        if let (Outcome::Lost | Outcome::Unknown, Some(violation)) = (cell.outcome, refused) {
             let says = format!("the platform refuses it: {}", violation.message);
             return Point::problem(ABOUT, says, explain(violation.rule));
         }
@@ -286,6 +290,11 @@ impl Look<'_> {
         // A long fact may hold a short one.
         facts.sort_by_key(|(_, text)| std::cmp::Reverse(text.len()));
         let (name, text) = facts.iter().find(|(_, text)| sent.contains(text.as_str()))?;
+        // What is left must be fixed words: a number beside it is made anew for each event.
+        let rest = sent.replacen(text.as_str(), "", 1);
+        if rest.chars().filter(char::is_ascii_digit).count() > 3 {
+            return None;
+        }
         Some(sent.replacen(text.as_str(), &format!("{{{{ order.{name} }}}}"), 1))
     }
 
@@ -329,43 +338,4 @@ impl Look<'_> {
 
 fn explain(rule: &str) -> String {
     format!("see `harness explain {rule}`")
-}
-
-/// Who else was called: hosts that nobody declared, tunnels and protocols that cannot be read.
-pub(super) fn strangers(profile: &Profile, places: &Places, gateway: &Gateway) -> Vec<Point> {
-    const ABOUT: &str = "other hosts";
-    let declared = |host: &str| profile.policies.hosts.iter().any(|known| known == host);
-    let mut hosts: Vec<String> =
-        gateway.undeclared().into_iter().map(|exchange| exchange.request.host).collect();
-    hosts.sort_unstable();
-    hosts.dedup();
-    hosts.retain(|host| !declared(host));
-    let mut points = Vec::new();
-    if !hosts.is_empty() {
-        let more = hosts.len().saturating_sub(HOSTS);
-        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-        let names: Vec<&str> = hosts.iter().take(HOSTS).map(String::as_str).collect();
-        points.push(Point::problem(
-            ABOUT,
-            format!(
-                "the relay called {}{more}; the harness answers for ad platforms only",
-                names.join(", ")
-            ),
-            format!("declare what is right in {}", places.of_field("policies.hosts")),
-        ));
-    }
-    for tunnel in gateway.tunnels_unread().iter().filter(|t| !declared(&t.host)) {
-        points.push(Point::of_error("unread tunnel", &tunnel.to_string(), ""));
-    }
-    for requests in gateway.unreadable() {
-        let text = match requests.platform {
-            Some(id) => format!("{id}: {requests}"),
-            None => requests.to_string(),
-        };
-        points.push(Point::of_error("unread protocol", &text, ""));
-    }
-    if points.is_empty() {
-        points.push(Point::ok(ABOUT, "none was called, and nothing came that cannot be read"));
-    }
-    points
 }
