@@ -122,7 +122,6 @@ fn each_mistake_in_a_profile_is_told_at_its_own_point() {
         ("base_url = {{ gateway.tiktok | json }}", "base_url = \"http://127.0.0.1:9\""),
         ("path: /v1/shops/{{ shop.id }}/clicks", "path: /v1/shops/{{ shop.id }}/klicks"),
         ("platform: $.destination", "platform: $.shop_id"),
-        ("200: healthy", "204: healthy"),
         ("  - clock\n", ""),
     ]);
     let said = doctor(&["--profile", &file], &[]);
@@ -135,8 +134,15 @@ fn each_mistake_in_a_profile_is_told_at_its_own_point() {
     said.problem("event id", Some("google_ads"), "makes `#", change);
     said.problem("captured", Some("tiktok"), "other platforms were called", "gateway.tiktok");
     said.problem("delivery log", None, "never `", "read.deliveries.platform (");
-    said.problem("health", None, "200", "read.health.statuses");
     assert_eq!(said.point("captured", Some("google_ads"))["state"], "ok");
+}
+
+#[test]
+fn a_status_without_a_meaning_is_named() {
+    let (_dir, file) = spoiled(&[("200: healthy", "204: healthy")]);
+    let said = doctor(&["--profile", &file], &[]);
+    assert_eq!(said.code, Some(1), "{:#}", said.report);
+    said.problem("health", None, "200", "read.health.statuses (");
 }
 
 /// A server that answers every request with this status, and does nothing else.

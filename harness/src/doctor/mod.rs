@@ -18,6 +18,7 @@ mod places;
 mod point;
 mod render;
 mod settings;
+mod silence;
 mod stay;
 mod strangers;
 mod told;

@@ -90,7 +90,10 @@ impl Settings {
         let passing = tempfile::tempdir()
             .map_err(|e| RunError::Harness(format!("no folder for the runtimes' files: {e}")))?;
         let dir = match &options.ca {
-            Some(ca) if options.relay.is_some() => ca.join(FILES),
+            // Whole, for the relay's folder is another one.
+            Some(ca) if options.relay.is_some() => {
+                std::path::absolute(ca.join(FILES)).map_err(|e| RunError::Usage(e.to_string()))?
+            }
             _ => passing.path().to_owned(),
         };
         let trust = Trust::write(&dir, door).map_err(|e| RunError::Usage(e.to_string()))?;
