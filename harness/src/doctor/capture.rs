@@ -1,4 +1,5 @@
-//! What reached the platforms: the canary, on which rung, for which account, under which id; and what must not have.
+//! What reached the platforms: the canary, on which rung, for which account, under which id; and that nothing came of an
+//! order that was refused.
 
 use super::{
     Places, Point,
@@ -10,14 +11,14 @@ use crate::{
     gateway::{Arrival, Gateway},
     platforms::{Item, ItemKind, Severity, Violation},
     sut::{
-        profile::{Capture, Profile, Shops},
+        profile::{Profile, Shops},
         template::order_facts,
     },
     verdict::{Cell, Finding, Outcome},
 };
 
-/// Hosts of strangers that are told apart; more are counted.
-const HOSTS: usize = 5;
+/// The point that says whether a platform's canary was seen.
+pub(super) const CAPTURED: &str = "captured";
 
 /// The points of every platform.
 pub(super) fn points(
@@ -48,12 +49,12 @@ pub(super) fn points(
 }
 
 /// One case as it was captured.
-struct Look<'a> {
-    profile: &'a Profile,
-    places: &'a Places,
+pub(super) struct Look<'a> {
+    pub(super) profile: &'a Profile,
+    pub(super) places: &'a Places,
     course: &'a Course,
-    visit: &'a Visit,
-    gateway: &'a Gateway,
+    pub(super) visit: &'a Visit,
+    pub(super) gateway: &'a Gateway,
 }
 
 /// An event of the canary with its request.
@@ -62,8 +63,14 @@ struct Sighting<'a> {
     item: &'a Item,
 }
 
+impl Sighting<'_> {
+    fn key(&self) -> &str {
+        self.item.key.as_deref().unwrap_or_default()
+    }
+}
+
 impl Look<'_> {
-    fn id(&self) -> &'static str {
+    pub(super) fn id(&self) -> &'static str {
         self.visit.platform.id()
     }
 
@@ -73,7 +80,7 @@ impl Look<'_> {
             return Vec::new();
         }
         if !visit.was_heard() {
-            return vec![Point::not_checked("captured", "the relay took no order")];
+            return vec![Point::not_checked(CAPTURED, "the relay took no order")];
         }
         let order = OrderRef::Named(CANARY.to_owned());
         let sightings: Vec<Sighting<'_>> = visit
@@ -86,106 +93,27 @@ impl Look<'_> {
             })
             .filter(|sighting| sighting.item.kind == ItemKind::Purchase)
             .collect();
-        let Some(first) = sightings.first() else { return vec![self.nothing()] };
+        if sightings.is_empty() {
+            return vec![self.nothing()];
+        }
+        // A relay that runs on may still be sending what it was told before: people's phones are few, and come again.
+        let (own, strange): (Vec<_>, Vec<_>) =
+            sightings.into_iter().partition(|sighting| self.convention(sighting.key()).is_some());
+        let (own, strange) = if own.is_empty() { (strange, own) } else { (own, strange) };
+        let Some(first) = own.first() else { return Vec::new() };
         let ways: Vec<String> = self.arrivals().iter().map(ToString::to_string).collect();
         vec![
-            Point::ok("captured", ways.join("; ")),
+            Point::ok(CAPTURED, ways.join("; ")),
             self.account(first),
-            self.counted(first),
+            self.counted(&own, strange.len()),
             self.event_id(first),
         ]
     }
 
-    fn arrivals(&self) -> Vec<Arrival> {
+    pub(super) fn arrivals(&self) -> Vec<Arrival> {
         let mut all = self.gateway.arrivals();
         all.retain(|arrival| arrival.platform == self.id());
         all
-    }
-
-    /// Nothing of the canary came: what did, and what usually stands behind it.
-    fn nothing(&self) -> Point {
-        const ABOUT: &str = "captured";
-        let id = self.id();
-        let said = self.own_words();
-        let unread = self.gateway.unreadable().into_iter().find(|u| u.platform == Some(id));
-        let tunnel = self.gateway.tunnels_unread().into_iter().find(|t| t.platform == Some(id));
-        if let Some(text) = unread.map(|u| u.to_string()).or(tunnel.map(|t| t.to_string())) {
-            return Point::of_error(ABOUT, &text, "");
-        }
-        if let Some(arrival) = self.arrivals().first() {
-            let count: u64 = self.arrivals().iter().map(|arrival| arrival.count).sum();
-            let (_, strays) = self.gateway.orphans();
-            let own = self.visit.history.exchanges.iter();
-            let account = own
-                .chain(&strays)
-                .filter(|exchange| exchange.platform == Some(id))
-                .find_map(|exchange| exchange.reading.as_ref()?.account.clone());
-            let account = account.map(|a| format!(", for the account {a}")).unwrap_or_default();
-            let says = format!(
-                "{count} request(s) came ({arrival}){account}, but none with a trace of the order{said}"
-            );
-            let change = "let the relay send the order's id, click id or hashed contact data along; is it another order's retry?";
-            return Point::problem(ABOUT, says, change);
-        }
-        let token = self.gateway.arrivals().iter().any(|a| a.platform == "google_oauth");
-        if token
-            && self
-                .visit
-                .shop
-                .accounts
-                .get(id)
-                .is_some_and(|a| a.fields.contains_key("refresh_token"))
-        {
-            let says = format!("a token was fetched, but no event came{said}");
-            return Point::problem(ABOUT, says, self.lead());
-        }
-        if self.gateway.arrivals().is_empty() {
-            let says = format!("nothing came: the relay has called no platform at all{said}");
-            return Point::problem(ABOUT, says, self.lead());
-        }
-        Point::problem(
-            ABOUT,
-            format!("nothing came, though other platforms were called{said}"),
-            self.lead(),
-        )
-    }
-
-    /// The relay's own log about the canary, to stand behind what was seen.
-    fn own_words(&self) -> String {
-        let order = OrderRef::Named(CANARY.to_owned());
-        let log = self.visit.history.readings.log.iter().flatten();
-        let mut own = log.filter(|entry| entry.order == order && entry.platform == self.id());
-        let Some(entry) = own.next() else { return String::new() };
-        let state = entry.state.map(crate::verdict::word).unwrap_or_else(|| "?".into());
-        let reason = entry.reason.as_deref().map(|why| format!(" ({why})")).unwrap_or_default();
-        format!("; its own log says: {state}{reason}")
-    }
-
-    /// How this platform's calls are led here.
-    fn lead(&self) -> String {
-        let id = self.id();
-        let host = self.visit.platform.hosts().first().copied().unwrap_or(id);
-        let door = self.gateway.door();
-        match self.profile.capture {
-            Capture::BaseUrl if self.profile.start.is_some() => format!(
-                "hand {{{{ gateway.{id} }}}} to the relay as the base URL of {host} in {}; if it has no such setting, say `capture: proxy`",
-                self.places.of_field("start.env")
-            ),
-            Capture::BaseUrl => format!(
-                "let the relay call {} instead of https://{host}; if it has no such setting, say `capture: proxy`",
-                door.base_url(id)
-            ),
-            Capture::Proxy if self.profile.start.is_some() => {
-                "does its HTTP client read the proxy variables below? If not, hand {{ gateway.proxy }} to it, or say `capture: hosts`".to_owned()
-            }
-            Capture::Proxy => {
-                "set the variables below in the relay's environment and start it again".to_owned()
-            }
-            Capture::Hosts => format!(
-                "let {host} lead to {} (/etc/hosts, DNS, extra_hosts), port 443; Node needs the hook below only",
-                door.address()
-            ),
-        }
     }
 
     fn account(&self, sighting: &Sighting<'_>) -> Point {
@@ -222,15 +150,20 @@ impl Look<'_> {
         self.visit.verdict.cells.iter().find(|cell| cell.order == order)
     }
 
-    fn counted(&self, sighting: &Sighting<'_>) -> Point {
+    fn counted(&self, own: &[Sighting<'_>], strange: usize) -> Point {
         const ABOUT: &str = "counted";
         let Some(cell) = self.cell(CANARY) else { return Point::not_checked(ABOUT, "not judged") };
         if cell.right {
             return Point::ok(ABOUT, "once");
         }
-        let broken = sighting.exchange.reading.iter().flat_map(|reading| &reading.broken);
+        let same = own.iter().all(|one| own.first().is_some_and(|first| one.key() == first.key()));
+        if cell.outcome == Outcome::CountedTwice && strange > 0 && same {
+            return Point::ok(ABOUT, "once; what else came is of orders from before");
+        }
+        let broken =
+            own.iter().flat_map(|one| &one.exchange.reading).flat_map(|reading| &reading.broken);
         let refused: Option<&Violation> = broken.into_iter().find(|violation| violation.refused);
-        if let (Outcome::Lost, Some(violation)) = (cell.outcome, refused) {
+        if let (Outcome::Lost | Outcome::Unknown, Some(violation)) = (cell.outcome, refused) {
             let says = format!("the platform refuses it: {}", violation.message);
             return Point::problem(ABOUT, says, explain(violation.rule));
         }
@@ -251,12 +184,15 @@ impl Look<'_> {
         let Some(expected) = self.visit.truth.of(&order).filter(|e| !e.event_id.is_empty()) else {
             return Point::not_checked(ABOUT, "the profile's convention makes none for this order");
         };
-        let sent = sighting.item.key.as_deref().unwrap_or_default();
+        let sent = sighting.key();
         if sent == expected.event_id {
             return Point::ok(ABOUT, sent.to_owned());
         }
         let field = self.places.of_field("policies.event_id");
-        let change = match self.convention(sent) {
+        // A number beside the fact is made anew for each event.
+        let is_fixed =
+            |template: &String| template.chars().filter(char::is_ascii_digit).count() < 4;
+        let change = match self.convention(sent).filter(is_fixed) {
             Some(template) => format!(
                 "if the storefront gives the browser's copy this id too, write event_id: \"{template}\" into {field}"
             ),
@@ -272,7 +208,7 @@ impl Look<'_> {
         Point::problem(ABOUT, says, change)
     }
 
-    /// The template that makes this very id of the canary, if it is made of one of its facts.
+    /// Fixed words around one of the canary's facts, by the fact's name: `order_{{ order.numeric_id }}`.
     fn convention(&self, sent: &str) -> Option<String> {
         let facts = order_facts(self.visit.case.order(CANARY)?);
         let mut facts: Vec<(String, String)> = facts
@@ -315,7 +251,7 @@ impl Look<'_> {
         vec![control, consent]
     }
 
-    fn consent_advice(&self) -> String {
+    pub(super) fn consent_advice(&self) -> String {
         let send = &self.profile.send;
         let field = match (&send.consent, &send.click, &send.attributes.consent) {
             (Some(_), ..) => "send.consent",
@@ -329,43 +265,4 @@ impl Look<'_> {
 
 fn explain(rule: &str) -> String {
     format!("see `harness explain {rule}`")
-}
-
-/// Who else was called: hosts that nobody declared, tunnels and protocols that cannot be read.
-pub(super) fn strangers(profile: &Profile, places: &Places, gateway: &Gateway) -> Vec<Point> {
-    const ABOUT: &str = "other hosts";
-    let declared = |host: &str| profile.policies.hosts.iter().any(|known| known == host);
-    let mut hosts: Vec<String> =
-        gateway.undeclared().into_iter().map(|exchange| exchange.request.host).collect();
-    hosts.sort_unstable();
-    hosts.dedup();
-    hosts.retain(|host| !declared(host));
-    let mut points = Vec::new();
-    if !hosts.is_empty() {
-        let more = hosts.len().saturating_sub(HOSTS);
-        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-        let names: Vec<&str> = hosts.iter().take(HOSTS).map(String::as_str).collect();
-        points.push(Point::problem(
-            ABOUT,
-            format!(
-                "the relay called {}{more}; the harness answers for ad platforms only",
-                names.join(", ")
-            ),
-            format!("declare what is right in {}", places.of_field("policies.hosts")),
-        ));
-    }
-    for tunnel in gateway.tunnels_unread().iter().filter(|t| !declared(&t.host)) {
-        points.push(Point::of_error("unread tunnel", &tunnel.to_string(), ""));
-    }
-    for requests in gateway.unreadable() {
-        let text = match requests.platform {
-            Some(id) => format!("{id}: {requests}"),
-            None => requests.to_string(),
-        };
-        points.push(Point::of_error("unread protocol", &text, ""));
-    }
-    if points.is_empty() {
-        points.push(Point::ok(ABOUT, "none was called, and nothing came that cannot be read"));
-    }
-    points
 }

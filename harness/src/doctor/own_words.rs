@@ -99,8 +99,11 @@ fn health(profile: &Profile, places: &Places, visits: &[&Visit]) -> Point {
         Some(HealthState::Healthy) => Point::ok(ABOUT, "says that it is well"),
         Some(HealthState::Unhealthy) => Point::problem(
             ABOUT,
-            "says that it is not well, though no platform failed",
-            format!("look into the relay's log, or mend {}", places.of_field("read.health")),
+            "says that it is not well",
+            format!(
+                "see what else is a problem here and in the relay's log, or mend {}",
+                places.of_field("read.health")
+            ),
         ),
         None => Point::not_checked(ABOUT, "the relay took no order"),
     }

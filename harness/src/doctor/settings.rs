@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::Options;
 use crate::{
     gateway::Gateway,
-    platforms::{PLATFORMS, Platform},
+    platforms::{AccountSeed, PLATFORMS, Platform},
     run::RunError,
     sut::{
         profile::{Capture, Profile},
@@ -52,9 +52,16 @@ impl Settings {
         gateway: &Gateway,
     ) -> Result<Self, RunError> {
         let door = gateway.door();
-        // The platforms of the profile with the services that they need.
+        // The platforms of the profile, and the token endpoint for those that need it.
+        let named =
+            |platform: &dyn Platform| profile.platforms.iter().any(|id| id == platform.id());
+        let has_tokens = |platform: &dyn Platform| {
+            let account = platform.account(&AccountSeed { shop: 0, number: 0 });
+            account.fields.contains_key("refresh_token")
+        };
+        let tokens = PLATFORMS.iter().any(|platform| named(*platform) && has_tokens(*platform));
         let called = |platform: &&&'static dyn Platform| {
-            !platform.counts_orders() || profile.platforms.iter().any(|id| id == platform.id())
+            named(**platform) || tokens && !platform.counts_orders()
         };
         let platforms: Vec<&'static dyn Platform> =
             PLATFORMS.iter().filter(called).copied().collect();
@@ -83,7 +90,10 @@ impl Settings {
         let passing = tempfile::tempdir()
             .map_err(|e| RunError::Harness(format!("no folder for the runtimes' files: {e}")))?;
         let dir = match &options.ca {
-            Some(ca) if options.relay.is_some() => ca.join(FILES),
+            // Whole, for the relay's folder is another one.
+            Some(ca) if options.relay.is_some() => {
+                std::path::absolute(ca.join(FILES)).map_err(|e| RunError::Usage(e.to_string()))?
+            }
             _ => passing.path().to_owned(),
         };
         let trust = Trust::write(&dir, door).map_err(|e| RunError::Usage(e.to_string()))?;

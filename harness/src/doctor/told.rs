@@ -68,6 +68,9 @@ fn orders(
     );
     let within = profile.policies.acknowledge_within.unsigned();
     if let Some(late) = calls.iter().find(|c| c.call.status.is_some() && c.call.took > within) {
+        if let Some(busy) = visits.iter().find_map(|visit| visit.history.waited.busy.as_ref()) {
+            return Point::not_checked(about, busy.as_str());
+        }
         let took = late.call.took.as_millis();
         return Point::problem(
             about,

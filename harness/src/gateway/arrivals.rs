@@ -18,7 +18,7 @@ pub enum Rung {
     Connect,
     /// The platform's own name led here and was said in the TLS handshake.
     Sni,
-    /// The platform's own name led here, without TLS.
+    /// The platform's own name led here, and only the request said it: no TLS, or none with SNI.
     Host,
 }
 
@@ -30,7 +30,7 @@ impl Rung {
             Self::AbsoluteForm => "proxy (absolute address, no TLS)",
             Self::Connect => "proxy (CONNECT)",
             Self::Sni => "host name (TLS by SNI)",
-            Self::Host => "host name (no TLS)",
+            Self::Host => "host name (by the Host header)",
         }
     }
 

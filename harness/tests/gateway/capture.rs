@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use harness::{
     exchange::Ending,
-    gateway::{Authority, AuthorityError, Gateway, GatewayOptions, KEY_FILE},
+    gateway::{Authority, AuthorityError, Gateway, GatewayOptions, KEY_FILE, Rung},
 };
 use serde_json::json;
 use tokio::{
@@ -153,6 +153,46 @@ async fn a_proxys_client_means_the_host_that_it_names() {
     wait(&case, |log| log.exchanges.len() == 5 && log.open == 0).await;
     assert_eq!(case.look(|log| log.entries.len()), 1);
     assert!(gateway.tunnels_unread().is_empty());
+}
+
+#[tokio::test]
+async fn each_way_of_capture_is_counted_with_its_version_of_http() {
+    let gateway = gateway().await;
+    let body = events(&[event(1, "A")]);
+    let to = |target: &str, host: &str| {
+        format!(
+            "POST {target} HTTP/1.1\r\nHost: {host}\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        )
+    };
+    let mut client = Client::connect(&gateway.door().origin()).await;
+    client.post("/ads/acc1/events", &body).await.unwrap();
+    client.raw(&to("http://api.ads.example/acc1/events", "x")).await.unwrap();
+    client.raw(&to("/acc1/events", "api.ads.example")).await.unwrap();
+    client.raw(&to("/acc1/events", "telemetry.example")).await.unwrap();
+    for _ in 0..2 {
+        through(&gateway).post(EVENTS).body(body.clone()).send().await.unwrap();
+    }
+    Client2::ads(&gateway).await.post(EVENTS, "text/plain", body.clone()).await.unwrap();
+    let stream = Client::connect(&gateway.door().origin()).await.0;
+    let stream = secured(stream, "api.ads.example", &trusted(&gateway), &[]).await.unwrap();
+    Client(stream).post("/acc1/events", &body).await.unwrap();
+    let seen: Vec<_> = gateway
+        .arrivals()
+        .into_iter()
+        .map(|a| (a.platform, a.rung, format!("{:?}", a.version), a.count))
+        .collect();
+    let http1 = |rung, count| ("ads", rung, "HTTP/1.1".to_owned(), count);
+    let expected = [
+        http1(Rung::BaseUrl, 1),
+        http1(Rung::AbsoluteForm, 1),
+        http1(Rung::Host, 1),
+        http1(Rung::Connect, 2),
+        ("ads", Rung::Connect, "HTTP/2.0".to_owned(), 1),
+        http1(Rung::Sni, 1),
+    ];
+    assert_eq!(seen, expected, "what is for no platform is not counted here");
+    gateway.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -11,7 +11,7 @@ mod workflow;
 use std::{
     fs::OpenOptions,
     io::{IsTerminal as _, Write as _},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 pub use choices::Choices;
@@ -38,7 +38,10 @@ const MARK: &str = "CHANGE: ";
 ///
 /// If a file is there already, or the choices do not go together.
 pub fn init(args: &InitArgs) -> Result<Done, RunError> {
-    let files = [PROFILE, WORKFLOW, SCHEMA].map(|name| args.dir.join(name));
+    let files: [PathBuf; 3] = [PROFILE, WORKFLOW, SCHEMA].map(|name| match args.dir.to_str() {
+        Some(".") => name.into(),
+        _ => args.dir.join(name),
+    });
     if !args.force
         && let Some(file) = files.iter().find(|file| file.exists())
     {

@@ -7,7 +7,7 @@ use super::{
 use crate::{
     cli::{CaptureKind, ShopsKind},
     inputs::SecretKind,
-    platforms::{Account, AccountSeed, Platform},
+    platforms::{Account, AccountSeed, PLATFORMS, Platform},
 };
 
 /// The shipped profiles, by format.
@@ -182,9 +182,16 @@ fn shops(out: &mut String, plan: &Plan, shipped: &Shipped) {
         "      # {MARK}the accounts as the relay has them; test values, never real credentials"
     );
     line!(out, "      accounts:");
-    for platform in &plan.platforms {
+    let tokens = PLATFORMS.iter().copied().filter(|p| plan.needs_tokens() && !p.counts_orders());
+    for platform in plan.platforms.iter().copied().chain(tokens) {
         line!(out, "        {}:", platform.id());
-        for (name, value) in account(*platform).fields {
+        let account = account(platform);
+        for (name, value) in &account.fields {
+            // One word for each kind of secret: the token endpoint knows the same as those who call it.
+            let value = match account.secret.contains(name) {
+                true => format!("test-{}", name.replace('_', "-")),
+                false => value.clone(),
+            };
             line!(out, "          {name}: {}", serde_json::json!(value));
         }
     }
