@@ -146,14 +146,17 @@ pub async fn run(
     }
     gateway.add_shops(&shops);
     let shared = shared_relay(options, &plan, &shops, &gateway).await?;
+    let pool = ShopPool::new(shops.len(), planned_shops);
+    let most = if pool.is_short() { JOBS_IN_FEW_SHOPS } else { usize::MAX };
+    let jobs = options.jobs.clamp(1, most);
     let run = Arc::new(Run {
         options: options.clone(),
         started,
         gateway,
         shared,
-        jobs: Semaphore::new(options.jobs.max(1)),
+        jobs: Semaphore::new(jobs),
         private: Semaphore::new(PRIVATE_RELAYS),
-        pool: ShopPool::new(shops.len(), planned_shops),
+        pool,
         shops,
         vitals: Vitals::default(),
         strain: Strain::measure(),
@@ -249,6 +252,10 @@ pub async fn run(
     }
     Ok(summary)
 }
+
+/// Cases at the same time in a relay with few shops. It is one process beside those of the other cases: asked more at once it
+/// answers late for want of a processor, which says nothing about it.
+const JOBS_IN_FEW_SHOPS: usize = 24;
 
 /// Private relay processes at the same time: each costs a process start.
 const PRIVATE_RELAYS: usize = 24;
