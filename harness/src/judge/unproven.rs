@@ -6,6 +6,7 @@ use crate::{
     exchange::{Ending, Exchange},
     history::{Action, Call, Did, Waited},
     platforms::Severity,
+    scenario::Step,
     verdict::{Cell, Finding, Outcome},
 };
 
@@ -72,7 +73,16 @@ pub(super) fn withdraw_if_starved(
     let Some(why) = waited.busy.as_ref().or(waited.unproven.as_ref()) else { return };
     let Some(symptom) = symptom(seen) else { return };
     let before = findings.len();
-    findings.retain(|f| f.severity != Severity::Must || TIMELESS.contains(&&*f.check));
+    // Who refused from the beginning must never be sent, however late anything is.
+    let minds_change = seen.has_step(|step| match step {
+        Step::Consent(_) | Step::Erase(_) => true,
+        Step::Visit(visit) => visit.late.is_some(),
+        _ => false,
+    });
+    let timeless = |check: &str| {
+        TIMELESS.contains(&check) || (check == "consent_respected" && !minds_change)
+    };
+    findings.retain(|f| f.severity != Severity::Must || timeless(&f.check));
     let mut taken_back = findings.len() < before;
     for cell in cells.iter_mut().filter(|c| !c.right && c.outcome != Outcome::Unknown) {
         if !findings.iter().any(|f| f.order.as_ref() == Some(&cell.order)) {

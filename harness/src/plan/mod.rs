@@ -282,6 +282,25 @@ pub struct Shop {
     pub accounts: BTreeMap<&'static str, Account>,
 }
 
+impl Shop {
+    /// Everything secret in its settings, with a name for people: what must stand in no log, report or error text.
+    pub fn secrets(&self) -> impl Iterator<Item = (String, &str)> {
+        let webhooks = [
+            &self.secret,
+            &self.previous_secret,
+            &self.webhook_secret,
+            &self.previous_webhook_secret,
+            &self.write_key,
+        ];
+        let webhooks = webhooks.into_iter().map(|secret| ("a webhook secret".to_owned(), &**secret));
+        webhooks.chain(self.accounts.iter().flat_map(|(platform, account)| {
+            account.secret.iter().map(move |name| {
+                (format!("the {name} of {platform}"), account.field(name))
+            })
+        }))
+    }
+}
+
 /// A moment in the case's own time.
 pub type Moment = OffsetDateTime;
 

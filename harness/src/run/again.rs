@@ -27,7 +27,7 @@ pub(super) async fn play(run: &Arc<Run>, decided: &mut [CaseVerdict]) {
         return;
     }
     let mut tasks = JoinSet::new();
-    for case in planned(&run.options, &names, decided.len()) {
+    for case in planned(&run.options, &names, run.planned) {
         let run = Arc::clone(run);
         tasks.spawn(async move { run.case(Arc::new(case)).await });
     }
