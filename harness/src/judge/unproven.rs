@@ -79,9 +79,8 @@ pub(super) fn withdraw_if_starved(
         Step::Visit(visit) => visit.late.is_some(),
         _ => false,
     });
-    let timeless = |check: &str| {
-        TIMELESS.contains(&check) || (check == "consent_respected" && !minds_change)
-    };
+    let timeless =
+        |check: &str| TIMELESS.contains(&check) || (check == "consent_respected" && !minds_change);
     findings.retain(|f| f.severity != Severity::Must || timeless(&f.check));
     let mut taken_back = findings.len() < before;
     for cell in cells.iter_mut().filter(|c| !c.right && c.outcome != Outcome::Unknown) {

@@ -292,11 +292,13 @@ impl Shop {
             &self.previous_webhook_secret,
             &self.write_key,
         ];
-        let webhooks = webhooks.into_iter().map(|secret| ("a webhook secret".to_owned(), &**secret));
+        let webhooks =
+            webhooks.into_iter().map(|secret| ("a webhook secret".to_owned(), &**secret));
         webhooks.chain(self.accounts.iter().flat_map(|(platform, account)| {
-            account.secret.iter().map(move |name| {
-                (format!("the {name} of {platform}"), account.field(name))
-            })
+            account
+                .secret
+                .iter()
+                .map(move |name| (format!("the {name} of {platform}"), account.field(name)))
         }))
     }
 }

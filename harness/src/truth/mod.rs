@@ -6,6 +6,8 @@
 
 mod clicks;
 mod consent;
+mod count;
+mod known;
 mod limits;
 mod orders;
 mod stimulus;

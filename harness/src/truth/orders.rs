@@ -11,12 +11,13 @@ use crate::{
     inputs,
     plan::{Case, Order, Person},
     platforms::Platform,
-    scenario::{Decision, Decisions, JoinKey, OrderState, OrderStep, Step, Topic, UntilStep},
-    sut::profile::{Profile, UnknownConsent, ValueBasis},
+    scenario::{Decisions, JoinKey, OrderState, OrderStep, Step, Topic, UntilStep},
+    sut::profile::{Profile, ValueBasis},
     truth::{
         Adjustment, Amount, Count, Expected, Fact, Presence, Reason,
-        clicks::{Clicks, Join, join},
+        clicks::{Clicks, Join},
         consent::{self, Told},
+        known::{Known, in_grace},
         stimulus::{self, unsure},
     },
 };
@@ -46,17 +47,17 @@ pub(super) struct Hook<'a> {
 
 impl Hook<'_> {
     /// The store holds it for delivered.
-    fn acknowledged(&self) -> bool {
+    pub(super) fn acknowledged(&self) -> bool {
         self.call.status.is_some_and(|s| (200..300).contains(&s))
     }
 
     /// Refused with a status that is right for it.
-    fn rightly_refused(&self) -> bool {
+    pub(super) fn rightly_refused(&self) -> bool {
         !self.acknowledged() && self.call.status.is_some_and(|s| self.right.contains(&s))
     }
 
     /// The store would send it again: no answer, or one that asks for that.
-    fn put_off(&self) -> bool {
+    pub(super) fn put_off(&self) -> bool {
         self.call.status.is_none_or(|s| s >= 500 || s == 429)
     }
 }
@@ -287,7 +288,7 @@ impl<'a> Model<'a> {
     }
 
     /// Whether this webhook shows the order in a state that counts; `None`: it says nothing about it.
-    fn counts_now(&self, order: &Order, hook: &Hook<'_>) -> Option<bool> {
+    pub(super) fn counts_now(&self, order: &Order, hook: &Hook<'_>) -> Option<bool> {
         if matches!(hook.topic, Topic::Refund | Topic::Unrelated) {
             return None;
         }
@@ -304,81 +305,6 @@ impl<'a> Model<'a> {
         )
     }
 
-    /// What the relay can know of the visitor's choice when it takes the order.
-    fn known(
-        &self,
-        order: &Order,
-        (step_index, step): (usize, &OrderStep),
-        told: &[Told<'_>],
-        hooks: &[Hook<'_>],
-        at: usize,
-    ) -> Known {
-        let join = join(self.case, self.profile, order, step);
-        let erased = self.erasures(&order.by).any(|(i, _)| i < at);
-        let gpc = told.iter().any(|t| t.index < at && t.visit.is_some_and(|v| v.gpc));
-        let answered = consent::answered(self.case, &order.by, step_index);
-        let visitor = answered.unwrap_or_default();
-        // The order carries the visitor's answer where the relay's input has a place for it.
-        let snapshot = match &step.consent {
-            Some(own) => consent::decisions(own),
-            None => answered,
-        };
-        let carried = snapshot.filter(|_| self.carries_consent(step));
-        let mut open = None;
-        if step.consent.is_some() && !self.carries_consent(step) {
-            open = Some("the relay has no way to take consent with the order");
-        }
-        let mut heard = match join {
-            Join::Visitor => consent::state_before(told, at),
-            _ => Decisions::default(),
-        };
-        let unsure = unsure(step);
-        if join != Join::Visitor && carried.is_none() && answered.is_some() {
-            open = Some("the relay has no sure way to find the visitor's choice");
-        }
-        // What is told just after the order counts if it comes within the declared grace.
-        let webhook = hooks.iter().find(|h| h.genuine);
-        for late in told.iter().filter(|t| t.index > at) {
-            let (Some(webhook), Some(answer)) = (webhook, late.answer) else { continue };
-            if heard.ads != Decision::Unknown || carried.is_some() {
-                continue;
-            }
-            if join == Join::Visitor
-                && late.visit.is_some()
-                && in_grace(self.profile, webhook, late)
-            {
-                heard = answer;
-            } else if answer.ads == Decision::Granted {
-                open = Some("consent was told only after the order");
-            }
-        }
-        if told.iter().any(|t| !t.arrived && t.answer.is_some()) {
-            open = Some("the relay did not answer when it was told of consent");
-        }
-        if unsure.contains(&Fact::Join) {
-            open = Some("the scenario changed how the order is joined with its visitor");
-        }
-        if heard.ads == Decision::Denied && carried.is_some_and(|c| c.ads == Decision::Granted) {
-            open = Some("the order carries a later yes than what the relay was told before");
-        }
-        let state = consent::stricter_of_all(carried.unwrap_or_default(), heard);
-        let sends = self.profile.policies.unknown_consent != UnknownConsent::Withhold;
-        if gpc && (state.ads == Decision::Granted || (sends && state.ads == Decision::Unknown)) {
-            open = Some("the visitor sent Global Privacy Control");
-        }
-        Known { state, open, gpc, join, erased, visitor }
-    }
-
-    fn carries_consent(&self, step: &OrderStep) -> bool {
-        let first = self.case.scenario.steps.iter().find_map(|step| match step {
-            Step::Order(order) => order.format.as_deref(),
-            _ => None,
-        });
-        let format = step.format.as_deref().or(first);
-        let format = format.or(self.profile.send.formats.first().map(String::as_str));
-        format.and_then(inputs::by_id).is_some_and(|format| self.profile.tells_consent(format))
-    }
-
     /// Erasures of a person: index and the moment when the relay had acknowledged it.
     pub(super) fn erasures(&self, by: &str) -> impl Iterator<Item = (usize, Duration)> {
         self.actions.iter().enumerate().filter_map(move |(i, action)| match self.step(action) {
@@ -391,37 +317,6 @@ impl<'a> Model<'a> {
             }
             _ => None,
         })
-    }
-
-    fn allow(&self, known: &Known, person: &str, expected: &mut Expected) {
-        let sends = self.profile.policies.unknown_consent != UnknownConsent::Withhold;
-        expected.contact_allowed = match known.state.ads_user_data {
-            Decision::Granted => true,
-            Decision::Denied => false,
-            Decision::Unknown => sends,
-        };
-        if known.open.is_some() && !known.gpc {
-            expected.unsure.push(Fact::Consent);
-            expected.contact_allowed = known.visitor.ads_user_data != Decision::Denied
-                && known.state.ads_user_data != Decision::Denied;
-        }
-        let claim = |decision| match decision {
-            Decision::Granted => Some(true),
-            Decision::Denied => Some(false),
-            Decision::Unknown => None,
-        };
-        expected.consent_user_data = claim(known.state.ads_user_data);
-        expected.consent_personalise =
-            if known.gpc { Some(false) } else { claim(known.state.ads_personalise) };
-        expected.limited_data_use = known.gpc;
-        // Where the shopper was is on the order as well, whether or not the landing itself was told.
-        for visit in self.case.scenario.steps.iter().filter_map(|step| match step {
-            Step::Visit(visit) if visit.by.as_deref().unwrap_or("shopper") == person => Some(visit),
-            _ => None,
-        }) {
-            expected.ips.extend(visit.ip.clone());
-            expected.user_agents.extend(visit.user_agent.clone());
-        }
     }
 
     /// The landing that a relay without a call for landings can know from the order alone.
@@ -524,126 +419,6 @@ impl<'a> Model<'a> {
         }
         ids
     }
-
-    fn count(
-        &self,
-        order: &Order,
-        step: &OrderStep,
-        step_index: usize,
-        hooks: &[Hook<'_>],
-        known: &Known,
-        expected: &Expected,
-    ) -> (Count, String, Reason) {
-        let either = |why: &str| (Count::Either, why.to_owned(), Reason::None);
-        let never = |why: String, reason| (Count::Never, why, reason);
-        if hooks.is_empty() {
-            return either("no webhook was sent for it");
-        }
-        let genuine: Vec<_> = hooks.iter().filter(|h| h.genuine).collect();
-        if genuine.is_empty() {
-            return never("no webhook about it was genuine".into(), Reason::NotGenuine);
-        }
-        let unsure = unsure(step);
-        if order.test {
-            return never("it is a test order".into(), Reason::OrderRule);
-        }
-        if !self.profile.policies.counted_kinds.contains(&order.kind) {
-            return never(
-                format!("orders of kind {:?} do not count", order.kind),
-                Reason::OrderRule,
-            );
-        }
-        let reached = genuine.iter().find(|h| self.counts_now(order, h) == Some(true));
-        let Some(reached) = reached else {
-            if unsure.contains(&Fact::Count) {
-                return either("the scenario changed what decides whether it counts");
-            }
-            return never("it never reached a state that counts".into(), Reason::OrderRule);
-        };
-        if known.erased {
-            return either("the person was erased before");
-        }
-        let withholds = self.profile.policies.unknown_consent == UnknownConsent::Withhold;
-        if known.visitor.ads == Decision::Denied && withholds {
-            // Whether or not the relay can find the answer, it has no yes.
-            return never("advertising consent is denied".into(), Reason::Consent);
-        }
-        match known.state.ads {
-            Decision::Denied if known.open.is_none() || known.join == Join::Visitor => {
-                return never("advertising consent is denied".into(), Reason::Consent);
-            }
-            Decision::Denied => return either(known.open.unwrap_or_default()),
-            _ => {}
-        }
-        if let Some(why) = known.open {
-            return either(why);
-        }
-        if known.state.ads == Decision::Unknown {
-            match self.profile.policies.unknown_consent {
-                UnknownConsent::Withhold => {
-                    return never("consent is unknown".into(), Reason::Consent);
-                }
-                UnknownConsent::Undeclared => {
-                    return either("consent is unknown, and no policy is declared");
-                }
-                UnknownConsent::Send => {}
-            }
-        }
-        if unsure.contains(&Fact::Count) {
-            return either("the scenario changed what decides whether it counts");
-        }
-        let counting: Vec<_> =
-            genuine.iter().filter(|h| self.counts_now(order, h) == Some(true)).collect();
-        if counting.iter().all(|h| !h.acknowledged() && h.put_off()) {
-            return either("no webhook about it was acknowledged");
-        }
-        if counting.iter().all(|h| h.rightly_refused()) {
-            return either("its webhook was refused, as it may be");
-        }
-        if let Some(why) = self.taken_back(order, &genuine, reached.index) {
-            return either(why);
-        }
-        if let Some(why) = self.out_of_age(order) {
-            return either(why);
-        }
-        if known.state.ads_user_data != Decision::Granted
-            && self.profile.policies.unknown_consent != UnknownConsent::Send
-        {
-            return either("contact data may not be sent: withholding the whole event is as good");
-        }
-        let by_click = expected.ids.iter().any(|id| id.click && id.presence == Presence::Required);
-        let by_browser = expected.ids.iter().any(|id| id.presence == Presence::Required);
-        let by_contact = expected.contact_allowed
-            && (order.contact.email.is_some() || order.contact.phone.is_some());
-        if !by_click && !self.platform.has_browser_copy() {
-            return either("no click led to it");
-        }
-        if !(by_browser || by_contact && self.platform.matches_by_contact()) {
-            return either("nothing identifies the shopper");
-        }
-        if let Some(why) = self.hopeless(order, step_index) {
-            return either(why);
-        }
-        (Count::Once, "it is paid for and may be sent".into(), Reason::None)
-    }
-}
-
-/// What the relay can know about the visitor's choice.
-struct Known {
-    state: Decisions,
-    /// Why it is open what the relay knows.
-    open: Option<&'static str>,
-    gpc: bool,
-    join: Join,
-    erased: bool,
-    /// What the visitor really chose, whether or not the relay can find it.
-    visitor: Decisions,
-}
-
-/// Told within the grace that the relay declares, however the time on the way is counted.
-fn in_grace(profile: &Profile, webhook: &Hook<'_>, late: &Told<'_>) -> bool {
-    let began = webhook.action.at.saturating_sub(webhook.call.took);
-    late.arrived && late.until.saturating_sub(began) <= profile.policies.stitch_grace.unsigned()
 }
 
 fn telling(hooks: &[Hook<'_>]) -> Duration {
