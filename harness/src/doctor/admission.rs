@@ -92,14 +92,14 @@ impl Admission<'_> {
         door: &Door,
     ) -> Result<(Relay, Point), (Point, u8)> {
         match &self.options.relay {
-            Some(url) => match run::reached(self.profile, url).await {
+            Some(url) => match run::relay::reached(self.profile, url).await {
                 Ok(relay) => Ok((relay, Point::ok("relay", format!("{url} speaks HTTP")))),
                 Err(error) => Err(self.unreached(&error)),
             },
             None => {
                 let began = Instant::now();
                 let settings = std::collections::BTreeMap::new();
-                match run::started(self.profile, shops, door, &settings, &[]).await {
+                match run::relay::started(self.profile, shops, door, &settings, &[]).await {
                     Ok(relay) => {
                         let (url, took) = (relay.base_url(), seconds(began.elapsed()));
                         let says = format!("started in {took} on {url}");

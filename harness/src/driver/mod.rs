@@ -7,6 +7,7 @@
 
 mod call;
 mod consent;
+mod delivery;
 mod landing;
 mod operator;
 mod order;

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{SILENCE, strain::Strain};
+use super::{relay::SILENCE, strain::Strain};
 use crate::{
     driver::Driver,
     exchange::{Ending, Exchange, OrderRef},

@@ -1,0 +1,174 @@
+//! The relay that most cases share: how it is reached or started, and whether it still lives.
+
+use std::{
+    collections::BTreeMap,
+    sync::atomic::{AtomicUsize, Ordering},
+    time::{Duration, Instant},
+};
+
+use tokio::sync::Notify;
+
+use super::{Options, Run, RunError};
+use crate::{
+    gateway::{Door, Gateway},
+    history::{Action, Did},
+    plan::{Plan, Shop},
+    scenario::Given,
+    sut::{
+        process::{Relay, StartError},
+        profile::{Profile, Shops},
+    },
+};
+
+/// A relay that has taken orders and sent nothing to anybody for this long will not send anything.
+const NOTHING_SENT: Duration = Duration::from_secs(4);
+
+/// After this long without any sign of life from the relay it is called silent.
+pub(super) const SILENCE: Duration = Duration::from_millis(2_500);
+
+/// The relay of all cases that have none of their own; `None` if every case has one.
+///
+/// # Errors
+///
+/// If it cannot be started or reached.
+pub(super) async fn shared_relay(
+    options: &Options,
+    plan: &Plan,
+    shops: &[Shop],
+    gateway: &Gateway,
+) -> Result<Option<Relay>, RunError> {
+    if let Some(url) = &options.relay {
+        return reached(&options.profile, url).await.map(Some);
+    }
+    if plan.cases.iter().all(|case| case.private_relay) {
+        return Ok(None);
+    }
+    started(&options.profile, shops, gateway.door(), &options.settings, &[])
+        .await
+        .map(Some)
+        .map_err(unreachable)
+}
+
+/// A relay that somebody else runs, if it speaks HTTP.
+///
+/// # Errors
+///
+/// If nobody answers at this address, or the profile does not list the relay's shops.
+pub(crate) async fn reached(profile: &Profile, url: &str) -> Result<Relay, RunError> {
+    let relay = Relay::at(profile, url, SILENCE).await.map_err(unreachable)?;
+    // One that takes connections and never answers would cost every call its whole time.
+    match tokio::time::timeout(SILENCE, relay.http().lower_case.get(url).send()).await {
+        Ok(Ok(_)) if !matches!(profile.shops, Shops::Fixed(_)) => Err(RunError::Usage(
+            "a relay given by URL has its shops already\nhint: list them in the profile under `shops: { fixed: [...] }`"
+                .to_owned(),
+        )),
+        Ok(Ok(_)) => Ok(relay),
+        Ok(Err(e)) => Err(unreachable(format!("the relay at {url} does not speak HTTP: {e}"))),
+        Err(_) => Err(unreachable(format!(
+            "the relay at {url} takes connections but has not answered within {:.1} s",
+            SILENCE.as_secs_f64()
+        ))),
+    }
+}
+
+/// Starts a relay. Its port was free a moment before: if somebody took it since, another one is tried, once.
+pub(crate) async fn started(
+    profile: &Profile,
+    shops: &[Shop],
+    door: &Door,
+    settings: &BTreeMap<String, serde_json::Value>,
+    given: &[Given],
+) -> Result<Relay, StartError> {
+    let start = || Relay::start_given(profile, shops, door, settings, given);
+    match start().await {
+        Err(StartError::Left { .. }) => start().await,
+        result => result,
+    }
+}
+
+fn unreachable(error: impl std::fmt::Display) -> RunError {
+    RunError::Unreachable(error.to_string())
+}
+
+/// Whether the relay lives: so that a dead one costs seconds, not the sum of all timeouts.
+#[derive(Default)]
+pub(super) struct Vitals {
+    /// An order of some case was acknowledged.
+    took_order: Notify,
+    /// Cases in which no call to the relay was answered, in a row.
+    unanswered: AtomicUsize,
+}
+
+impl Vitals {
+    /// No answer to anything in many cases: it is gone.
+    pub(super) fn gone(&self) -> Option<String> {
+        (self.unanswered.load(Ordering::Relaxed) >= 8)
+            .then(|| "the relay no longer answers: connections to it fail".to_owned())
+    }
+}
+
+impl Run {
+    /// Whether any call was answered.
+    pub(super) fn note_answers(&self, actions: &[Action]) -> bool {
+        let mut calls = actions.iter().filter_map(|a| match &a.what {
+            Did::Landing { call, .. } | Did::Webhook { call, .. } => Some(call),
+            _ => None,
+        });
+        let acknowledged = |a: &Action| matches!(&a.what, Did::Webhook { call, .. } if call.status.is_some_and(|s| (200..300).contains(&s)));
+        if actions.iter().any(acknowledged) {
+            self.vitals.took_order.notify_one();
+        }
+        let first = calls.next();
+        let answered = first.into_iter().chain(calls).any(|call| call.status.is_some());
+        if answered {
+            self.vitals.unanswered.store(0, Ordering::Relaxed);
+        } else {
+            self.vitals.unanswered.fetch_add(1, Ordering::Relaxed);
+        }
+        answered
+    }
+
+    /// Ends when nothing more can come of the shared relay: it has left, or sends nothing.
+    pub(super) async fn end_of_the_relay(&self) -> String {
+        let Some(relay) = &self.shared else { return std::future::pending().await };
+        tokio::select! {
+            why = relay.gone() => why,
+            why = self.silence() => why,
+        }
+    }
+
+    /// Ends when the relay has had time to send something to anybody and has not: with the reason.
+    pub(super) async fn silence(&self) -> String {
+        let policies = &self.options.profile.policies;
+        let patience = NOTHING_SENT + policies.batch_delay.unsigned();
+        if self.shared.is_some() {
+            // Its time begins when it has taken an order: a slow acknowledgement is another fault.
+            self.vitals.took_order.notified().await;
+            let (began, mark) = (Instant::now(), self.strain.mark());
+            while let Some(left) =
+                self.strain.stretched(patience, &mark).checked_sub(began.elapsed())
+                && !left.is_zero()
+            {
+                tokio::time::sleep(left).await;
+            }
+            if self.gateway.served() == 0 {
+                if let Some(tunnel) = self.gateway.tunnels_unread().first() {
+                    return format!(
+                        "the relay takes orders, but nothing that it sends can be read: {tunnel}"
+                    );
+                }
+                return format!(
+                    "the relay takes orders but has sent nothing to any platform within {:.1} s\n\
+                     hint: do its platform URLs point at {}? Has it seen these orders before (then leave --seed away)?",
+                    patience.as_secs_f64(),
+                    self.gateway.door().base_url("meta")
+                );
+            }
+        }
+        std::future::pending().await
+    }
+
+    pub(super) fn relay_exit(&self) -> Option<String> {
+        self.shared.as_ref().and_then(Relay::exited)
+    }
+}
