@@ -45,12 +45,14 @@ impl Baseline {
             self.entries.iter().map(|entry| entry.unused(suite, today)).collect();
         for case in cases {
             let found = faults(case);
-            // Without a clear verdict nothing is known of any failure.
-            let clear = matches!(case.status, Status::Pass | Status::Fail);
-            let meant = |(entry, _): &(&Entry, &mut EntryUse)| clear && entry.means(&case.case);
+            // What was found stands. What was not found is known only where everything was observed.
+            let judged = matches!(case.status, Status::Pass | Status::Fail);
+            let whole = judged && (case.status == Status::Pass || case.notes.is_empty());
+            let meant = |(entry, _): &(&Entry, &mut EntryUse)| judged && entry.means(&case.case);
             for (entry, used) in self.entries.iter().zip(&mut uses).filter(meant) {
-                used.judged += 1;
-                used.hits += usize::from(found.iter().any(|fault| entry.names(fault)));
+                let hit = found.iter().any(|fault| entry.names(fault));
+                used.judged += usize::from(hit || whole);
+                used.hits += usize::from(hit);
             }
         }
         uses

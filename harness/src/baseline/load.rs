@@ -5,7 +5,11 @@ use std::path::Path;
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 
-use super::{Baseline, Entry, fault::OUTCOME, parse_date};
+use super::{
+    Baseline, Entry,
+    fault::{LATE, OF_OUTCOMES, OUTCOME},
+    parse_date,
+};
 use crate::{
     bounded,
     checks::CHECKS,
@@ -15,6 +19,10 @@ use crate::{
     verdict::word,
     yaml::{LoadError, LoadErrors, Place, Reporter, known, options},
 };
+
+/// Checks whose findings name a platform's own rule.
+const OF_PLATFORMS: [&str; 4] =
+    ["contract", "click_id_carried", "browser_id_kept", "identifiers_right"];
 
 /// Longest file, in bytes.
 const MAX_FILE: u64 = 1024 * 1024;
@@ -163,7 +171,7 @@ impl Reading<'_> {
     /// Check and rule must be known: a typo would cover nothing, and look as if it did.
     fn names(&mut self, check: &Spanned<String>, rule: Option<&Spanned<String>>) {
         let checks: Vec<&str> =
-            CHECKS.iter().map(|check| check.about().id).chain([OUTCOME]).collect();
+            CHECKS.iter().map(|check| check.about().id).chain([LATE, OUTCOME]).collect();
         if !checks.contains(&check.value.as_str()) {
             let message = format!("there is no check `{}`", shown(&check.value));
             self.refuse(check, message, Some(known("checks", &check.value, &checks)));
@@ -171,11 +179,14 @@ impl Reading<'_> {
         }
         let Some(rule) = rule else { return };
         let outcomes: Vec<String> = OUTCOMES.iter().map(|(outcome, _)| word(outcome)).collect();
-        let rules: Vec<&str> = if check.value == OUTCOME {
-            outcomes.iter().map(String::as_str).collect()
-        } else {
-            let rules = PLATFORMS.iter().flat_map(|p| p.rules()).map(|rule| rule.id);
-            rules.chain([check.value.as_str()]).collect()
+        let outcomes = outcomes.iter().map(String::as_str);
+        let rules: Vec<&str> = match check.value.as_str() {
+            OUTCOME | OF_OUTCOMES => outcomes.collect(),
+            own if OF_PLATFORMS.contains(&own) => {
+                let rules = PLATFORMS.iter().flat_map(|p| p.rules()).map(|rule| rule.id);
+                rules.chain([own]).collect()
+            }
+            own => vec![own],
         };
         if !rules.contains(&rule.value.as_str()) {
             let message = format!("there is no rule `{}`", shown(&rule.value));

@@ -140,6 +140,48 @@ fn an_outcome_that_no_check_explains_is_named_by_itself() {
 }
 
 #[test]
+fn a_known_outcome_is_not_another_one_and_explains_none_that_it_cannot() {
+    let narrow = ONE.replace("check: exactly_once", "check: exactly_once\n    rule: counted_twice");
+    let with = |checks: &[&'static str], outcome| CaseVerdict {
+        cells: vec![cell("A", outcome, false)],
+        ..failing(NAMES[0], checks)
+    };
+    let of = |text: &str, case| judged(text, "2026-12-01", vec![case]).cases[0].status;
+    let twice = || with(&["exactly_once"], Outcome::CountedTwice);
+    let lost = || with(&["exactly_once"], Outcome::Lost);
+    assert_eq!(of(&narrow, twice()), Status::KnownFailing);
+    assert_eq!(of(&narrow, lost()), Status::Fail);
+    // A known broken contract says nothing about an order that is late all of a sudden.
+    let contract = ONE.replace("check: exactly_once", "check: contract");
+    assert_eq!(of(&contract, failing(NAMES[0], &["contract"])), Status::KnownFailing);
+    assert_eq!(of(&contract, with(&["contract"], Outcome::Late)), Status::Fail);
+}
+
+#[test]
+fn what_was_not_observed_makes_no_entry_stale() {
+    let mut partly = failing(NAMES[0], &["value_right"]);
+    partly.notes.push("exactly_once: the control order did not arrive".into());
+    let summary = judged(ONE, "2026-12-01", vec![partly]);
+    assert_eq!(states(&summary), [State::Open]);
+}
+
+#[test]
+fn late_events_can_be_named_and_a_written_baseline_reads_again() {
+    let late = failing(NAMES[0], &["late"]);
+    let none = Baseline { entries: Vec::new(), ..baseline(ONE) };
+    let terms = Terms { reason: "r".into(), owner: "o".into(), expires: day("2027-01-31") };
+    let written = write(&run(vec![late.clone()]), &none, &suite(), &terms, day("2026-12-01"));
+    let text = written.unwrap().text;
+    assert_eq!(judged(&text, "2026-12-01", vec![late]).cases[0].status, Status::KnownFailing);
+}
+
+#[test]
+fn a_rule_that_its_check_never_names_is_refused() {
+    let text = ONE.replace("check: exactly_once", "check: exactly_once\n    rule: META-FBC-FORMAT");
+    assert!(refused(&text).contains("there is no rule `META-FBC-FORMAT`"), "{}", refused(&text));
+}
+
+#[test]
 fn an_entry_that_no_longer_occurs_fails_the_run_with_its_lines() {
     let summary = judged(ONE, "2026-12-01", vec![case(NAMES[0], Status::Pass)]);
     assert_eq!(states(&summary), [State::Stale]);

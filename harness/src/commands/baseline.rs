@@ -49,6 +49,9 @@ impl Known {
         else {
             return Ok(known);
         };
+        if path.as_os_str() == "-" {
+            return Err(RunError::Usage("--write-baseline needs a file".to_owned()));
+        }
         if expires < today {
             return Err(RunError::Usage("--expires is a day that is over already".to_owned()));
         }
@@ -78,13 +81,15 @@ impl Known {
     ///
     /// If it cannot be written.
     pub(super) fn apply(&self, summary: &mut Summary) -> Result<(), RunError> {
-        if let Some((path, before, terms)) = &self.target {
-            self.write(summary, path, before, terms)?;
-        }
+        // By the run as it was judged; the reports are to be had even if it cannot be written.
+        let written = match &self.target {
+            Some((path, before, terms)) => self.write(summary, path, before, terms),
+            None => Ok(()),
+        };
         if let Some(baseline) = &self.baseline {
             baseline.apply(summary, &self.suite, self.today);
         }
-        Ok(())
+        written
     }
 
     fn write(

@@ -17,8 +17,13 @@ use crate::{
 ///
 /// # Errors
 ///
-/// If one cannot be made.
+/// If one cannot be made, or two would go to one place, where the last alone would be left.
 pub(super) fn check_writable(reports: &[(String, PathBuf)]) -> Result<(), RunError> {
+    for (i, (_, path)) in reports.iter().enumerate() {
+        if reports.iter().take(i).any(|(_, earlier)| earlier == path) {
+            return Err(RunError::Usage(format!("two reports go to {}", path.display())));
+        }
+    }
     reports.iter().try_for_each(|(_, path)| write(path, ""))
 }
 

@@ -26,7 +26,6 @@ use crate::{
 /// If nothing could be judged.
 pub async fn run(args: &RunArgs) -> Result<Done, RunError> {
     let options = options(args)?;
-    each_once(&args.show.reports)?;
     let known = Known::of(args, &options)?;
     check_writable(&args.show.reports)?;
     let bar = bar(args);
@@ -43,21 +42,10 @@ pub async fn run(args: &RunArgs) -> Result<Done, RunError> {
     })
     .await?;
     bar.finish_and_clear();
-    known.apply(&mut summary)?;
+    let written = known.apply(&mut summary);
     let output = publish(&args.show.reports, &summary, terminal(&args.show))?;
+    written?;
     Ok(Done { output, code: tally::exit_code(&summary) })
-}
-
-/// Two reports in one file would leave the last.
-fn each_once(reports: &[(String, PathBuf)]) -> Result<(), RunError> {
-    let mut seen: Vec<&PathBuf> = Vec::new();
-    for (_, path) in reports {
-        if seen.contains(&path) && path.as_os_str() != "-" {
-            return Err(RunError::Usage(format!("two reports go to {}", path.display())));
-        }
-        seen.push(path);
-    }
-    Ok(())
 }
 
 fn options(args: &RunArgs) -> Result<Options, RunError> {

@@ -26,6 +26,20 @@ const ABOUT_CONTENT: [&str; 10] = [
     "consent_flags_true",
 ];
 
+/// Whether a finding of this check can be the reason for this outcome of its order.
+pub(crate) fn explains(check: &str, outcome: Outcome) -> bool {
+    match outcome {
+        Outcome::Leaked => matches!(check, "consent_respected" | EXACTLY_ONCE | LATE_EVENT),
+        Outcome::CountedTwice => matches!(check, EXACTLY_ONCE | LATE_EVENT),
+        Outcome::Lost => check == EXACTLY_ONCE,
+        Outcome::Wrong => check == EXACTLY_ONCE || ABOUT_CONTENT.contains(&check),
+        _ => false,
+    }
+}
+
+const EXACTLY_ONCE: &str = "exactly_once";
+const LATE_EVENT: &str = "late";
+
 /// Longest time that an order may take beyond what the relay declares before it is late.
 const LATE: Duration = Duration::from_secs(30);
 

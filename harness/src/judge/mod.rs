@@ -18,6 +18,7 @@ use crate::{
     verdict::{CaseVerdict, CheckResult, Finding, Outcome, Status},
 };
 
+pub(crate) use cells::explains;
 pub use settled::{Settled, settled};
 
 /// Judges one case. Pure: the same history gives the same verdict.
