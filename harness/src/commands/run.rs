@@ -1,6 +1,6 @@
 //! `harness run`: plays scenarios against a relay and judges it.
 
-use std::{io::Write as _, path::PathBuf};
+use std::io::Write as _;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
