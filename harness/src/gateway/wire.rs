@@ -45,12 +45,21 @@ struct Current {
     if_cut_off: Ending,
 }
 
+/// How far a line has come. One lock holds all of it: a stream's own task and that of its connection change it at the same
+/// time, and neither may see half of what the other does.
+#[derive(Default)]
+struct Progress {
+    current: Option<Current>,
+    /// What to do at a flush that comes after this many bytes were written.
+    on_flush: Option<(OnFlush, u64)>,
+    /// The connection is gone: whatever begins now has ended.
+    gone: bool,
+}
+
 /// The gateway's handle on one connection, or on one stream of an HTTP/2 connection.
 pub(super) struct Line {
     state: Arc<State>,
-    current: Mutex<Option<Current>>,
-    /// What to do at a flush that comes after this many bytes were written.
-    on_flush: Mutex<Option<(OnFlush, u64)>>,
+    progress: Mutex<Progress>,
     written: Arc<AtomicU64>,
     hang_up: CancellationToken,
     reset: AtomicBool,
@@ -59,10 +68,16 @@ pub(super) struct Line {
 impl Line {
     /// An exchange is in the journal and now waits for its answer.
     pub(super) fn begin(&self, ticket: Ticket, if_cut_off: Ending) {
-        let before = lock(&self.current).replace(Current { ticket, if_cut_off });
+        let (before, gone) = {
+            let mut progress = lock(&self.progress);
+            (progress.current.replace(Current { ticket, if_cut_off }), progress.gone)
+        };
         if let Some(before) = before {
             // Cannot happen: requests of an HTTP/1 connection are served one by one, and a stream carries only one.
             self.state.finish(&before.ticket, &Ending::ClientLeft);
+        }
+        if gone {
+            self.end();
         }
     }
 
@@ -77,12 +92,12 @@ impl Line {
     }
 
     fn at_flush(&self, what: OnFlush) {
-        *lock(&self.on_flush) = Some((what, self.written.load(Ordering::Acquire)));
+        lock(&self.progress).on_flush = Some((what, self.written.load(Ordering::Acquire)));
     }
 
     /// Ends the connection with a reset; the current exchange ends as [`Ending::Reset`].
     pub(super) fn reset(&self) {
-        if let Some(current) = lock(&self.current).as_mut() {
+        if let Some(current) = lock(&self.progress).current.as_mut() {
             current.if_cut_off = Ending::Reset;
         }
         self.reset.store(true, Ordering::Release);
@@ -104,26 +119,48 @@ impl Line {
         self.hang_up.clone().cancelled_owned()
     }
 
-    /// The connection is gone: closes the exchange that was still open.
+    /// The connection is gone: closes the exchange that was still open, and any that begins only now.
     fn settle(&self) {
-        let current = lock(&self.current).take();
+        lock(&self.progress).gone = true;
+        self.end();
+    }
+
+    /// The stream is done: closes its exchange, unless its answer is complete and only waits for the flush.
+    fn stream_done(&self) {
+        let current = {
+            let mut progress = lock(&self.progress);
+            match progress.on_flush {
+                Some((OnFlush::Answered, _)) if !progress.gone => None,
+                _ => progress.current.take(),
+            }
+        };
+        self.cut_off(current);
+    }
+
+    fn end(&self) {
+        let current = lock(&self.progress).current.take();
+        self.cut_off(current);
+    }
+
+    fn cut_off(&self, current: Option<Current>) {
         if let Some(Current { ticket, if_cut_off }) = current {
             self.state.finish(&ticket, &if_cut_off);
         }
     }
 
     fn flushed(&self, written: u64) {
-        // A flush of what another stream wrote before says nothing about this one.
-        let due = lock(&self.on_flush).take_if(|(_, after)| written > *after).map(|(due, _)| due);
-        match due {
-            Some(OnFlush::Answered) => {
-                let current = lock(&self.current).take();
-                if let Some(current) = current {
-                    self.state.finish(&current.ticket, &Ending::Answered);
-                }
-            }
-            Some(OnFlush::HangUp) => self.hang_up.cancel(),
-            None => {}
+        let (due, answered) = {
+            let mut progress = lock(&self.progress);
+            // A flush of what another stream wrote before says nothing about this one.
+            let due = progress.on_flush.take_if(|(_, after)| written > *after).map(|(due, _)| due);
+            let is_answered = matches!(due, Some(OnFlush::Answered));
+            (due, if is_answered { progress.current.take() } else { None })
+        };
+        if let Some(current) = answered {
+            self.state.finish(&current.ticket, &Ending::Answered);
+        }
+        if matches!(due, Some(OnFlush::HangUp)) {
+            self.hang_up.cancel();
         }
     }
 }
@@ -169,15 +206,14 @@ impl Lines {
     pub(super) fn add(&self) -> Arc<Line> {
         let line = Arc::new(Line {
             state: Arc::clone(&self.state),
-            current: Mutex::new(None),
-            on_flush: Mutex::new(None),
+            progress: Mutex::default(),
             written: Arc::clone(&self.written),
             hang_up: CancellationToken::new(),
             reset: AtomicBool::new(false),
         });
         let mut all = lock(&self.all);
         // Nobody else holds those whose request is done.
-        all.retain(|line| Arc::strong_count(line) > 1 || lock(&line.current).is_some());
+        all.retain(|line| Arc::strong_count(line) > 1 || lock(&line.progress).current.is_some());
         all.push(Arc::clone(&line));
         line
     }
@@ -214,10 +250,7 @@ impl StreamGuard {
 
 impl Drop for StreamGuard {
     fn drop(&mut self) {
-        let is_complete = matches!(*lock(&self.0.on_flush), Some((OnFlush::Answered, _)));
-        if !is_complete {
-            self.0.settle();
-        }
+        self.0.stream_done();
     }
 }
 
@@ -293,5 +326,71 @@ impl<T: Transport> hyper::rt::Write for Wire<T> {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::time::Instant;
+
+    use super::*;
+    use crate::{
+        exchange::Request,
+        gateway::{case::CaseState, faults::Act, intake::Entrance, route::Route},
+        plan::{
+            cases::{PlanOptions, plan},
+            tests::{profile, scenario},
+        },
+    };
+
+    /// An open case, and a request of it that waits for its answer.
+    fn waiting() -> (Arc<State>, Arc<CaseState>, Ticket) {
+        let profile = profile();
+        let options =
+            PlanOptions { seed: 1, profile: &profile, platforms: None, patterns: Vec::new() };
+        let plan = plan(&[scenario("t/a", "steps: [{ order: { id: A } }]")], &options).unwrap();
+        let case = Arc::new(plan.cases.into_iter().next().unwrap());
+        let state = Arc::new(State::new(Instant::now(), &[]));
+        let entrance = Entrance { owner: Some(case.id), origin: "" };
+        let case = state.open(case, &[]).unwrap();
+        let ticket = state.receive(entrance, Route::Undeclared, Request::default()).ticket;
+        (state, case, ticket)
+    }
+
+    fn ending(case: &CaseState) -> Ending {
+        lock(&case.inner).log.exchanges[0].ending.clone()
+    }
+
+    #[test]
+    fn what_begins_when_its_connection_is_gone_ends_at_once() {
+        let (state, case, ticket) = waiting();
+        let lines = Lines::many(&state);
+        let line = lines.add();
+        lines.settle();
+        assert_eq!(ending(&case), Ending::Open);
+        line.begin(ticket, Act::ORDINARY.if_cut_off());
+        assert_eq!(ending(&case), Ending::ClientLeft);
+        assert_eq!(lock(&case.inner).log.open, 0);
+    }
+
+    #[test]
+    fn a_stream_that_is_done_before_its_flush_counts_as_answered() {
+        for flushed in [true, false] {
+            let (state, case, ticket) = waiting();
+            let lines = Lines::many(&state);
+            let line = lines.add();
+            let guard = StreamGuard::new(&line);
+            line.begin(ticket, Act::ORDINARY.if_cut_off());
+            line.answer_complete();
+            drop(guard);
+            assert_eq!(ending(&case), Ending::Open);
+            if flushed {
+                lines.written.fetch_add(1, Ordering::AcqRel);
+                lines.flushed();
+            }
+            lines.settle();
+            assert_eq!(ending(&case) == Ending::Answered, flushed);
+        }
     }
 }
