@@ -316,7 +316,11 @@ impl Relay {
             // Its owner is going: there is nobody left to tell.
             return std::future::pending().await;
         }
-        self.exited().unwrap_or_default()
+        match self.exited() {
+            Some(how) => how,
+            // We stopped it ourselves.
+            None => std::future::pending().await,
+        }
     }
 
     /// The last part of what it printed, by stream.

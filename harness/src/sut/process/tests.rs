@@ -159,7 +159,10 @@ async fn a_restart_keeps_folder_and_address_and_runs_the_handlers_of_a_polite_st
     assert_eq!(relay.exited(), None);
     let lives = std::fs::read_to_string(folder.join("lives")).unwrap();
     assert_eq!(lives, "life\nbye\nlife\nlife\n");
-    relay.stop(Stop::Kill).await.unwrap();
+    let gone = tokio::time::timeout(Duration::from_secs(1), relay.gone());
+    let (gone, stopped) = tokio::join!(gone, relay.stop(Stop::Kill));
+    stopped.unwrap();
+    assert!(gone.is_err(), "stopped on purpose, it did not leave by itself");
     relay.stop(Stop::Kill).await.unwrap();
     assert_eq!(relay.exited(), None, "stopped on purpose");
 }
