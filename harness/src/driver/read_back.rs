@@ -164,7 +164,7 @@ impl Driver<'_> {
     }
 
     /// Everything of this case that could stand in a log, in lower case, plain and percent-encoded.
-    fn needles(&self) -> BTreeSet<String> {
+    pub(super) fn needles(&self) -> BTreeSet<String> {
         let case = self.stage.case;
         let mut needles = BTreeSet::new();
         let mut add = |text: &str| {
@@ -196,12 +196,7 @@ impl Driver<'_> {
             person.ids.values().for_each(|value| add(value));
         }
         for shop in self.stage.shops {
-            add(&shop.secret);
-            add(&shop.webhook_secret);
-            add(&shop.write_key);
-            for account in shop.accounts.values() {
-                account.secret.iter().for_each(|field| add(account.field(field)));
-            }
+            shop.secrets().for_each(|(_, secret)| add(secret));
         }
         needles
     }

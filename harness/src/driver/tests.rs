@@ -384,3 +384,14 @@ async fn everybody_of_a_bulk_lands_and_orders() {
     assert_eq!(count(|did| matches!(did, Did::Failed { .. })), 0);
     assert_eq!(requests.len(), 30);
 }
+
+#[tokio::test]
+async fn every_secret_of_a_shop_is_looked_for_in_the_relays_output() {
+    let play = Play::of("  - order: { id: A }\n").await;
+    let handle = play.gateway.open(Arc::clone(&play.case), &play.shops, None).unwrap();
+    let needles = play.driver(&handle).needles();
+    let secrets = play.shops.iter().flat_map(Shop::secrets).filter(|(_, s)| s.len() >= 5);
+    for (name, secret) in secrets {
+        assert!(needles.contains(&secret.to_lowercase()), "{name}");
+    }
+}
