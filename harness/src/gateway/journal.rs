@@ -235,10 +235,9 @@ impl State {
         struck: Option<Struck>,
     ) -> Directive {
         let seq = ledgers.next_seq();
-        let Facts { platform, mut request, reading, owners, cases, account, now, .. } = facts;
+        let Facts { platform, request, reading, owners, cases, account, now, .. } = facts;
         let Facts { over, shared_account, .. } = facts;
         let Effect { answer, act, .. } = effect;
-        cut(&mut request.body);
         let items = reading.as_ref().map_or(&[][..], |r| &r.items);
         let taken: Vec<usize> = answer.accepted.into_iter().filter(|i| *i < items.len()).collect();
         let entry = |i: usize, slim: bool| -> Option<Entry> {
@@ -255,7 +254,7 @@ impl State {
             ledgers.take(account, taken.iter().filter_map(|i| entry(*i, true)));
         }
 
-        let exchange = Exchange {
+        let mut exchange = Exchange {
             seq,
             at: self.started.elapsed(),
             ended_at: None,
@@ -271,9 +270,15 @@ impl State {
         };
         let mut held_by = None;
         let mut written: Vec<CaseId> = Vec::new();
+        // Taken apart before it is cut: what is left of JSON that was cut can no longer be.
         let shared = (cases.len() > 1).then(|| Shared::of(&exchange));
+        cut(&mut exchange.request.body);
         for case in &cases {
-            let projected = shared.as_ref().map(|shared| shared.seen_by(case.case.id));
+            let projected = shared.as_ref().map(|shared| {
+                let mut seen = shared.seen_by(case.case.id);
+                cut(&mut seen.request.body);
+                seen
+            });
             let exchange = projected.as_ref().unwrap_or(&exchange);
             let is_open = case.change(|inner| {
                 if inner.closed {

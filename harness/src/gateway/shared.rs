@@ -8,14 +8,17 @@ use crate::exchange::{CaseId, Exchange};
 const ANOTHER_S: &str = "(an event of another case)";
 
 /// A request of several cases: its body taken apart once, put together again for each of them.
-pub(super) struct Shared<'a> {
-    exchange: &'a Exchange,
+pub(super) struct Shared {
+    /// Without its body if that was taken apart.
+    exchange: Exchange,
     /// The body without its events, and the events; nothing if it is no JSON.
     parts: Option<(Value, Vec<Value>)>,
 }
 
-impl<'a> Shared<'a> {
-    pub(super) fn of(exchange: &'a Exchange) -> Self {
+impl Shared {
+    /// The body has to be whole: not cut yet.
+    pub(super) fn of(exchange: &Exchange) -> Self {
+        let mut exchange = exchange.clone();
         let mut parts = None;
         if let (Ok(mut body), Some(reading)) =
             (serde_json::from_str::<Value>(&exchange.request.body), &exchange.reading)
@@ -26,13 +29,14 @@ impl<'a> Shared<'a> {
             });
             let items = items.collect();
             parts = Some((body, items));
+            exchange.request.body = String::new();
         }
         Self { exchange, parts }
     }
 
-    /// As this case sees it: what is another's is none of its business.
+    /// As this case sees it: what is another's is none of its business. The bytes of the body are those of its own part.
     pub(super) fn seen_by(&self, case: CaseId) -> Exchange {
-        let whole = self.exchange;
+        let whole = &self.exchange;
         let mine =
             |i: usize| whole.owners.get(i).and_then(Option::as_ref).is_some_and(|o| o.case == case);
         let mut own = whole.clone();
@@ -51,6 +55,7 @@ impl<'a> Shared<'a> {
                 }
             }
             own.request.body = body.to_string();
+            own.request.body_bytes = own.request.body.len();
         }
         own
     }
@@ -107,6 +112,7 @@ mod tests {
             seen.request.body,
             format!(r#"{{"data":["{ANOTHER_S}",{{"b":2}},"{ANOTHER_S}"],"token":"t"}}"#)
         );
+        assert_eq!(seen.request.body_bytes, seen.request.body.len());
         assert_eq!(seen.accepted, [1]);
         assert_eq!(seen.owners, [None, owner(2), None]);
         let about: Vec<_> = seen.reading.unwrap().broken.iter().map(|b| b.item).collect();
