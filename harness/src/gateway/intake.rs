@@ -78,7 +78,9 @@ impl State {
             None => {
                 let now = OffsetDateTime::now_utc();
                 let read = self.accounts.view(platform.id(), |a| platform.read(request, now, a));
-                self.opened().lessee(platform.id(), &read.account?)?
+                // Without its body nobody can tell a request of this case from a late retry of one that is over. What
+                // strikes before the body is read then strikes when it has been, and whose it is is known.
+                self.opened().only_user(platform.id(), &read.account?)?
             }
         };
         self.early(self.case(id)?, Stage::Head, platform, request.clone())

@@ -6,7 +6,7 @@
 //! inside `ledgers`.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{
         Arc, Mutex, PoisonError, RwLock, RwLockReadGuard,
         atomic::{AtomicU64, AtomicUsize, Ordering},
@@ -59,6 +59,8 @@ pub(super) struct Open {
     pub(super) cases: HashMap<CaseId, Arc<CaseState>>,
     /// Cases that use an account.
     leases: HashMap<AccountKey, Vec<CaseId>>,
+    /// Accounts that cases used which are over.
+    used_before: HashSet<AccountKey>,
 }
 
 impl Open {
@@ -73,6 +75,12 @@ impl Open {
             Some([only]) => Some(*only),
             _ => None,
         }
+    }
+
+    /// The same if no other case has used the account before.
+    pub(super) fn only_user(&self, platform: &'static str, key: &str) -> Option<CaseId> {
+        let is_new = !self.used_before.contains(&(platform, key.to_owned()));
+        self.lessee(platform, key).filter(|_| is_new)
     }
 }
 
@@ -126,6 +134,7 @@ impl State {
                 index: Index::new(),
                 cases: HashMap::new(),
                 leases: HashMap::new(),
+                used_before: HashSet::new(),
             }),
             ledgers: Mutex::default(),
             strays: Mutex::default(),
@@ -184,10 +193,14 @@ impl State {
         let id = state.case.id;
         let idle = {
             let mut open = self.open.write().unwrap_or_else(PoisonError::into_inner);
+            let open = &mut *open;
             open.index.retire(id);
             open.cases.remove(&id);
             let mut idle: Vec<AccountKey> = Vec::new();
             open.leases.retain(|key, cases| {
+                if cases.contains(&id) {
+                    open.used_before.insert(key.clone());
+                }
                 cases.retain(|c| *c != id);
                 if cases.is_empty() {
                     idle.push(key.clone());
