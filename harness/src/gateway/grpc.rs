@@ -42,7 +42,6 @@ impl State {
         protocol: &'static str,
         request: Request,
     ) -> Directive {
-        self.note_served(entrance);
         lock(&self.unread).request(Some(platform.id()), protocol);
         let cases: Vec<Arc<CaseState>> = {
             let open = self.opened();

@@ -130,7 +130,6 @@ impl State {
         route: Route,
         request: Request,
     ) -> Directive {
-        self.note_served(entrance);
         match route {
             Route::Platform(platform) => self.to_platform(entrance, platform, request),
             Route::Canary(case) => self.undeclared(entrance, case, request),

@@ -7,7 +7,7 @@ use std::{
 
 use http::{HeaderValue, Method, Response, StatusCode, Version, header};
 use http_body_util::BodyExt;
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 
 use super::{
     arrivals::Rung,
@@ -42,6 +42,7 @@ impl Visit {
         if parts.method == Method::CONNECT {
             return self.no_tunnel(&parts);
         }
+        self.host.state.note_served(self.host.door.entrance());
         let (mut request, asked) = self.head(&parts);
         let bodyless = parts.method == Method::HEAD;
         let path_as_asked = request.path.len();
@@ -55,12 +56,11 @@ impl Visit {
         let directive = match early {
             Some(directive) => directive,
             None => {
-                let mut arriving = Arriving { visit: &self, route, request: Some(request) };
-                match arriving.read(body).await {
+                let multiplexed = parts.version >= Version::HTTP_2;
+                match Arriving::new(&self, route, request).read(body, multiplexed).await {
                     Some(request) => self.receive(route, request),
-                    // The client left; dropping `arriving` writes down what came.
+                    // The client left; what came is written down.
                     None => {
-                        drop(arriving);
                         self.line.hang_up();
                         return std::future::pending().await;
                     }
@@ -123,8 +123,10 @@ impl Visit {
                 return std::future::pending().await;
             }
             Act::Hold => {
-                if let Some((case, fault)) = held_by {
-                    self.host.state.hold(&case, fault, seq, &self.line);
+                match held_by {
+                    Some((case, fault)) => self.host.state.hold(&case, fault, seq, &self.line),
+                    // Its case closed at this moment: nobody is left to lift the fault.
+                    None => self.line.reset(),
                 }
                 return std::future::pending().await;
             }
@@ -168,49 +170,52 @@ impl Visit {
 struct Arriving<'a> {
     visit: &'a Visit,
     route: Route,
+    /// `None` once it was handed on.
     request: Option<Request>,
+    /// The body so far, at most [`READ_LIMIT`] bytes of it.
+    bytes: Vec<u8>,
+    /// Bytes that came, those included that were thrown away.
+    total: usize,
 }
 
-impl Arriving<'_> {
-    /// Reads the body; `None` if the client went away before its end.
-    async fn read(&mut self, mut body: Incoming) -> Option<Request> {
-        let mut bytes: Vec<u8> = Vec::new();
-        let mut total = 0_usize;
-        while let Some(frame) = body.frame().await {
-            let Ok(frame) = frame else {
-                self.note(&bytes, total);
-                return None;
-            };
-            let Some(data) = frame.data_ref() else { continue };
-            total = total.saturating_add(data.len());
-            let room = READ_LIMIT.saturating_sub(bytes.len());
-            bytes.extend_from_slice(data.get(..room.min(data.len())).unwrap_or_default());
-            // Kept up to date, so that a connection dropped while waiting has it.
-            if let Some(request) = &mut self.request {
-                request.body_bytes = total;
-            }
-            if total > READ_LIMIT + DRAIN_LIMIT {
-                break;
-            }
-        }
-        self.note(&bytes, total);
-        let mut request = self.request.take()?;
-        request.incomplete = total > READ_LIMIT;
-        Some(request)
+impl<'a> Arriving<'a> {
+    fn new(visit: &'a Visit, route: Route, request: Request) -> Self {
+        Self { visit, route, request: Some(request), bytes: Vec::new(), total: 0 }
     }
 
-    fn note(&mut self, bytes: &[u8], total: usize) {
-        if let Some(request) = &mut self.request {
-            request.body = String::from_utf8_lossy(bytes).into_owned();
-            request.body_bytes = total;
+    /// Reads the body; `None` if the client went away before its end. `multiplexed`: it is a stream among others.
+    async fn read(mut self, mut body: Incoming, multiplexed: bool) -> Option<Request> {
+        while let Some(frame) = body.frame().await {
+            let frame = frame.ok()?;
+            let Some(data) = frame.data_ref() else { continue };
+            self.total = self.total.saturating_add(data.len());
+            let room = READ_LIMIT.saturating_sub(self.bytes.len());
+            self.bytes.extend_from_slice(data.get(..room.min(data.len())).unwrap_or_default());
+            if self.total > READ_LIMIT + DRAIN_LIMIT {
+                return self.take(true);
+            }
         }
+        // A stream that the client resets with NO_ERROR ends without an error, and without its end.
+        if multiplexed && !body.is_end_stream() {
+            return None;
+        }
+        let is_too_long = self.total > READ_LIMIT;
+        self.take(is_too_long)
+    }
+
+    /// The request with as much of its body as came.
+    fn take(&mut self, incomplete: bool) -> Option<Request> {
+        let mut request = self.request.take()?;
+        request.body = String::from_utf8_lossy(&self.bytes).into_owned();
+        request.body_bytes = self.total;
+        request.incomplete = incomplete;
+        Some(request)
     }
 }
 
 impl Drop for Arriving<'_> {
     fn drop(&mut self) {
-        if let Some(mut request) = self.request.take() {
-            request.incomplete = true;
+        if let Some(request) = self.take(true) {
             let visit = self.visit;
             let directive = visit.receive(self.route, request);
             visit.host.state.finish(&directive.ticket, &Ending::ClientLeft);

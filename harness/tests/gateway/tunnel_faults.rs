@@ -4,6 +4,7 @@ use std::{io::ErrorKind, sync::Arc, time::Duration};
 
 use harness::exchange::Ending;
 use serde_json::json;
+use tokio::io::AsyncWriteExt as _;
 
 use crate::{support::*, tunnels::*};
 
@@ -137,6 +138,56 @@ async fn with_http2_a_fault_strikes_one_request_and_not_its_neighbours() {
             assert_eq!(log.fault_hits, [1, 1]);
         });
     }
+}
+
+#[tokio::test]
+async fn with_http2_a_body_that_does_not_come_to_its_end_is_taken_by_nobody() {
+    // A stream reset with NO_ERROR ends its body without an error.
+    for reset in [true, false] {
+        let gateway = gateway().await;
+        let case = open(&gateway, 1, json!([]));
+        let body = events(&[event(1, "A")]);
+        let mut client = Client::connect(&gateway.door().origin()).await.0;
+        let text = |name: u8, value: &str| {
+            [&[name, u8::try_from(value.len()).unwrap()], value.as_bytes()].concat()
+        };
+        // `POST`, `http`, then a path and a host written out (RFC 7541, appendix A).
+        let head = [vec![0x83, 0x86], text(0x04, "/ads/acc1/events"), text(0x01, "127.0.0.1")];
+        let parts = [
+            b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec(),
+            frame(SETTINGS, 0, 0, &[]),
+            frame(HEADERS, END_HEADERS, 1, &head.concat()),
+            frame(DATA, 0, 1, body.as_bytes()),
+        ];
+        client.write_all(&parts.concat()).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        assert!(case.look(|log| log.exchanges.is_empty()), "more may come");
+        if reset {
+            client.write_all(&frame(RST_STREAM, 0, 1, &[0; 4])).await.unwrap();
+        } else {
+            client.shutdown().await.unwrap();
+        }
+        wait(&case, |log| log.exchanges.len() == 1 && log.open == 0).await;
+        case.look(|log| {
+            let exchange = &log.exchanges[0];
+            assert_eq!(exchange.ending, Ending::ClientLeft, "{reset}");
+            assert!(exchange.request.incomplete && exchange.accepted.is_empty(), "{reset}");
+            assert_eq!(exchange.request.body, body, "as far as it came");
+            assert_eq!(exchange.owners[0].as_ref().unwrap().order, named("A"));
+        });
+    }
+}
+
+// Kinds of frames and a flag, RFC 9113, section 6.
+const DATA: u8 = 0;
+const HEADERS: u8 = 1;
+const RST_STREAM: u8 = 3;
+const SETTINGS: u8 = 4;
+const END_HEADERS: u8 = 4;
+
+fn frame(kind: u8, flags: u8, stream: u8, payload: &[u8]) -> Vec<u8> {
+    let length = u8::try_from(payload.len()).unwrap();
+    [&[0, 0, length, kind, flags, 0, 0, 0, stream], payload].concat()
 }
 
 #[tokio::test]

@@ -20,6 +20,7 @@ async fn a_reset_is_seen_as_a_reset_and_nothing_is_taken() {
         assert!(case.look(|log| log.entries.is_empty() && log.open == 0 && log.fault_hits == [1]));
         let read = case.look(|log| log.exchanges[0].request.body.clone());
         assert_eq!(read == body, answers == "reset_after_body", "{answers}");
+        assert_eq!(gateway.served(), 1, "it came, however it ended");
         let seen = post(gateway.door(), "/ads/acc1/events", &body).await.unwrap();
         assert_eq!(seen.body, r#"{"taken":1}"#, "{answers} was meant for one request");
     }
