@@ -159,7 +159,7 @@ impl Gateway {
         Ok(CaseHandle { state, case, id, door: door.cloned(), closed: false })
     }
 
-    /// Requests to platforms that belong to nobody: how many, and the first 50.
+    /// Requests to platforms that belong to nobody: how many, and the first for each host and account, at most 50.
     pub fn orphans(&self) -> (u64, Vec<Exchange>) {
         self.strays(|strays| strays.orphans.clone())
     }
@@ -179,7 +179,7 @@ impl Gateway {
         self.strays(|strays| strays.late_events.clone())
     }
 
-    /// Requests to hosts that nobody declared, and to the target of redirects; the first 50.
+    /// Requests to hosts that nobody declared, and to the target of redirects: the first to each host, at most 50.
     pub fn undeclared(&self) -> Vec<Exchange> {
         self.strays(|strays| strays.undeclared.clone())
     }

@@ -1,9 +1,12 @@
-//! Requests that belong to no open case, and such to hosts that nobody declared. Counted; the first few are kept.
+//! Requests that belong to no open case, and such to hosts that nobody declared. The first of each host are kept, so that
+//! many to one hide none to another.
 
 use crate::exchange::{Exchange, Owner};
 
-/// Exchanges of each kind that are kept.
+/// Hosts (for orphans: accounts at them) of each kind of which an exchange is kept.
 const KEPT: usize = 50;
+/// Late events that are kept.
+const LATE_KEPT: usize = 200;
 
 /// An event under a key that no case had used, for a case that had been judged or for nobody.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,33 +24,42 @@ pub struct LateEvent {
 /// See the module.
 #[derive(Default)]
 pub(super) struct Strays {
-    /// Requests to platforms that belong to nobody, and the first of them.
+    /// How many requests to platforms belong to nobody, and the first for each host and account.
     pub(super) orphans: (u64, Vec<Exchange>),
     /// Requests for accounts of this run while no open case claimed them.
     pub(super) late: u64,
     /// New events among them, the first few.
     pub(super) late_events: Vec<LateEvent>,
-    /// Requests to hosts that nobody declared.
+    /// The first request to each host that nobody declared.
     pub(super) undeclared: Vec<Exchange>,
 }
 
 impl Strays {
     pub(super) fn undeclared(&mut self, exchange: &Exchange) {
-        if self.undeclared.len() < KEPT {
+        let host = &exchange.request.host;
+        if self.undeclared.len() < KEPT
+            && self.undeclared.iter().all(|known| known.request.host != *host)
+        {
             self.undeclared.push(exchange.clone());
         }
     }
 
     pub(super) fn late_events(&mut self, events: Vec<LateEvent>) {
-        let room = (4 * KEPT).saturating_sub(self.late_events.len());
+        let room = LATE_KEPT.saturating_sub(self.late_events.len());
         self.late_events.extend(events.into_iter().take(room));
     }
 
     pub(super) fn orphan(&mut self, exchange: &Exchange) {
         let (count, first) = &mut self.orphans;
         *count += 1;
-        if first.len() < KEPT {
+        if first.len() < KEPT && first.iter().all(|known| addressee(known) != addressee(exchange)) {
             first.push(exchange.clone());
         }
     }
+}
+
+/// Host and account of a request to a platform.
+fn addressee(exchange: &Exchange) -> (&str, Option<&str>) {
+    let account = exchange.reading.as_ref().and_then(|reading| reading.account.as_deref());
+    (&exchange.request.host, account)
 }
