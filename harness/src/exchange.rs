@@ -15,7 +15,7 @@ pub const BODY_LIMIT: usize = 1024 * 1024;
 pub struct Request {
     /// `POST`, `GET`, ...
     pub method: String,
-    /// Host the client asked for, or the platform's own host if the base URL was used.
+    /// Host the client asked for, as [`bare_host`] writes it, or the platform's own host if the base URL was used.
     pub host: String,
     /// Path as that platform would see it (without the gateway's prefix), not decoded.
     pub path: String,
@@ -29,6 +29,19 @@ pub struct Request {
     pub body_bytes: usize,
     /// The body did not end as announced (client went away).
     pub incomplete: bool,
+}
+
+/// A host as hosts are compared: in lower case, without port, without an IPv6 address's brackets and without the dot at the
+/// end of a full name.
+pub fn bare_host(authority: &str) -> String {
+    let is_port = |port: &str| port.bytes().all(|b| b.is_ascii_digit());
+    let name = match authority.rsplit_once(':') {
+        // An IPv6 address without brackets has colons of its own and no port.
+        Some((name, port)) if is_port(port) && (!name.contains(':') || name.ends_with(']')) => name,
+        _ => authority,
+    };
+    let name = name.trim_start_matches('[').trim_end_matches(']');
+    name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase()
 }
 
 impl Request {
@@ -181,4 +194,25 @@ pub struct Owner {
     pub case: CaseId,
     /// The order, if the tracer (or the person having just one) tells.
     pub order: Option<OrderRef>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::bare_host;
+
+    #[test]
+    fn a_host_is_bare_however_it_is_written() {
+        for (written, bare) in [
+            ("Telemetry.Example:443", "telemetry.example"),
+            ("telemetry.example.", "telemetry.example"),
+            ("telemetry.example.:8443", "telemetry.example"),
+            ("[2001:DB8::1]:443", "2001:db8::1"),
+            ("[::1]", "::1"),
+            ("2001:db8::1", "2001:db8::1"),
+            ("192.0.2.7:80", "192.0.2.7"),
+            ("", ""),
+        ] {
+            assert_eq!(bare_host(written), bare, "{written}");
+        }
+    }
 }

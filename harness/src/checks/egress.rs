@@ -35,9 +35,7 @@ impl Check for Egress {
             .exchanges
             .iter()
             .filter(|e| e.platform.is_none())
-            .filter(|e| {
-                !seen.policies.hosts.iter().any(|h| h.eq_ignore_ascii_case(host(&e.request.host)))
-            })
+            .filter(|e| !seen.policies.declares(&e.request.host))
             .map(|e| {
                 let why = if redirects && e.request.path.contains("canary") {
                     "a redirect was followed with the payload"
@@ -48,13 +46,5 @@ impl Check for Egress {
             })
             .collect();
         seen.judged_if_any(seen.sent().next().is_some(), merged(findings))
-    }
-}
-
-/// Without the port.
-fn host(authority: &str) -> &str {
-    match authority.rsplit_once(':') {
-        Some((host, port)) if port.bytes().all(|b| b.is_ascii_digit()) => host,
-        _ => authority,
     }
 }

@@ -612,9 +612,9 @@ fn undeclared_hosts_are_egress() {
     assert!(bench.found("egress").is_empty());
     let exchange = bench.request(OrderRef::Sentinel, Item::default(), Channel::Server, false);
     (exchange.platform, exchange.reading) = (None, None);
-    exchange.request.host = "telemetry.example:443".into();
+    exchange.request.host = "telemetry.example".into();
     assert_eq!(bench.found("egress").len(), 1);
-    let bench = bench.policies(|p| p.hosts = vec!["telemetry.example".into()]);
+    let bench = bench.policies(|p| p.hosts = vec!["Telemetry.example:443".into()]);
     assert!(bench.found("egress").is_empty());
 }
 

@@ -20,7 +20,7 @@ pub(super) fn points(
     services: &[ServiceCall],
 ) -> Vec<Point> {
     const ABOUT: &str = "other hosts";
-    let declared = |host: &str| profile.policies.hosts.iter().any(|known| known == host);
+    let declared = |host: &str| profile.policies.declares(host);
     let mut hosts: Vec<String> =
         gateway.undeclared().into_iter().map(|exchange| exchange.request.host).collect();
     hosts.sort_unstable();

@@ -195,7 +195,8 @@ impl Gateway {
         lock(&self.state.unread).requests.clone()
     }
 
-    /// Tunnels and TLS connections from which nothing could be read, by host and reason; the first 100.
+    /// Tunnels and TLS connections from which nothing could be read, by host and reason. A hundred
+    /// hosts besides the platforms' are told apart.
     pub fn tunnels_unread(&self) -> Vec<UnreadTunnel> {
         lock(&self.state.unread).tunnels.clone()
     }

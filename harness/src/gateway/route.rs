@@ -2,7 +2,10 @@
 
 use std::net::IpAddr;
 
-use crate::{exchange::Request, platforms::Platform};
+use crate::{
+    exchange::{Request, bare_host},
+    platforms::Platform,
+};
 
 /// Path prefix of the host that redirects lead to. Whatever arrives there followed one.
 pub(super) const CANARY: &str = "/__canary/";
@@ -30,41 +33,39 @@ pub(super) struct Asked<'a> {
 }
 
 impl Asked<'_> {
-    /// True if a first path segment may name the platform. By a proxy only those go to the gateway's own paths that
+    /// True if with this (bare) host name a first path segment may name the platform. By a proxy only those go to the gateway's own paths that
     /// use a base URL and send even that through the proxy.
     fn may_prefix(&self, name: &str) -> bool {
         let is_here = || {
-            let name = name.trim_matches(['[', ']']);
-            let here = self.origin.strip_prefix("http://").map(host_name).unwrap_or_default();
-            name.eq_ignore_ascii_case("localhost")
-                || name == here.trim_matches(['[', ']'])
+            let here = self.origin.strip_prefix("http://").map(bare_host);
+            name == "localhost"
+                || here.is_some_and(|here| here == name)
                 || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
         };
         !self.by_proxy || is_here()
     }
 }
 
-/// The platform with this host name.
+/// The platform with this host name, which is bare.
 pub(super) fn platform_of(
     platforms: &[&'static dyn Platform],
     name: &str,
 ) -> Option<&'static dyn Platform> {
-    platforms.iter().copied().find(|p| p.hosts().iter().any(|h| h.eq_ignore_ascii_case(name)))
+    platforms.iter().copied().find(|p| p.hosts().contains(&name))
 }
 
 /// Finds the platform and rewrites host and path to what it would have seen.
 ///
 /// A platform's own host wins (proxy and DNS rungs); otherwise the first path segment names the platform (base-URL rung)
-/// and is taken off.
+/// and is taken off. This is the one place where the journal's hosts become bare.
 pub(super) fn route(
     platforms: &[&'static dyn Platform],
     asked: &Asked<'_>,
     request: &mut Request,
 ) -> Route {
-    let name = host_name(&request.host).to_ascii_lowercase();
-    let may_prefix = asked.may_prefix(&name);
-    if let Some(platform) = platform_of(platforms, &name) {
-        request.host = name;
+    request.host = bare_host(&request.host);
+    let may_prefix = asked.may_prefix(&request.host);
+    if let Some(platform) = platform_of(platforms, &request.host) {
         return Route::Platform(platform);
     }
     if let Some(rest) = request.path.strip_prefix(CANARY).filter(|_| may_prefix) {
@@ -85,13 +86,5 @@ pub(super) fn route(
             request.path = rest;
             Route::Platform(platform)
         }
-    }
-}
-
-/// A `Host` value without its port.
-pub(super) fn host_name(host: &str) -> &str {
-    match host.rsplit_once(':') {
-        Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
-        _ => host,
     }
 }

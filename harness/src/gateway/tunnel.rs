@@ -25,13 +25,14 @@ use tokio::io::AsyncWriteExt as _;
 use tokio_rustls::server::TlsStream;
 
 use super::{
-    route::{host_name, platform_of},
+    route::platform_of,
     serve::{self, HEAD_BYTES, Host},
     stream::Stream,
     tls::{self, Unfinished},
     unread::WhyUnread,
     wire::lock,
 };
+use crate::exchange::bare_host;
 
 /// How long a client may take from its first byte until it can send a request: tunnel and handshake together.
 const READY_WITHIN: Duration =
@@ -45,7 +46,7 @@ const TLS: u8 = 0x16;
 /// How a connection came, as far as that tells where it wants to go.
 #[derive(Debug, Default)]
 pub(super) struct Way {
-    /// Host that the tunnel or the TLS handshake named, in lower case; `None`: each request says.
+    /// Host that the tunnel or the TLS handshake named, bare; `None`: each request says.
     pub(super) host: Option<String>,
     /// It was asked for by CONNECT: the client means that very host, none of the gateway's own paths.
     pub(super) tunnelled: bool,
@@ -127,14 +128,14 @@ async fn ready(mut stream: Stream, host: &Host, asked: &mut String) -> Option<Re
     if matches!(first, First::Connect) {
         let target = match target(&mut stream).await {
             Ok(target) => target,
-            Err(answer) => {
+            Err(NoTarget { answer, host: named }) => {
+                note(host, &named, WhyUnread::NoTarget, "");
                 // Whether the client hears it is its own affair.
                 drop(stream.write_all(answer.as_bytes()).await);
                 return None;
             }
         };
-        target.host().trim_matches(['[', ']']).clone_into(asked);
-        asked.make_ascii_lowercase();
+        *asked = bare_host(target.host());
         way.tunnelled = true;
         if is_refused(host, asked, &stream) {
             return None;
@@ -172,16 +173,14 @@ async fn ready(mut stream: Stream, host: &Host, asked: &mut String) -> Option<Re
 async fn secured(stream: Stream, mut way: Way, host: &Host, asked: &mut String) -> Option<Ready> {
     let address = stream.local_ip();
     let finished = tls::accept(stream, host.door.authority(), |hello, stream| {
-        let named = hello.map(|name| name.trim_end_matches('.').to_ascii_lowercase());
-        if !way.tunnelled {
-            // By name on a fixed address: here the client says for the first time whom it wants.
-            asked.clone_from(named.as_ref().unwrap_or(&String::new()));
+        let named = hello.map(bare_host);
+        // By name on a fixed address, or in a tunnel to an address: here the client says for the first time whom it wants.
+        if let (None, Some(named)) = (&way.host, &named) {
+            asked.clone_from(named);
             if is_refused(host, asked, stream) {
                 return None;
             }
-        }
-        if way.host.is_none() {
-            way.host.clone_from(&named);
+            way.host = Some(named.clone());
         }
         // The client checks the certificate against the name in its URL: that is what it sent, or an address.
         let asked = (!asked.is_empty()).then(|| asked.clone());
@@ -220,13 +219,22 @@ async fn first(stream: &mut Stream) -> First {
     }
 }
 
-/// Where a CONNECT request wants to go; it is taken off the stream. The error is what to answer.
-async fn target(stream: &mut Stream) -> Result<HostAndPort, String> {
-    let answer = |status: &str, why: &str| {
+/// A CONNECT request that leads nowhere.
+struct NoTarget {
+    /// What to answer.
+    answer: String,
+    /// The host, bare, if it can be read all the same; else empty.
+    host: String,
+}
+
+/// Where a CONNECT request wants to go; it is taken off the stream.
+async fn target(stream: &mut Stream) -> Result<HostAndPort, NoTarget> {
+    let no_target = |status: &str, why: &str| {
         let length = why.len();
-        format!(
+        let answer = format!(
             "HTTP/1.1 {status}\r\nContent-Type: text/plain\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{why}"
-        )
+        );
+        NoTarget { answer, host: String::new() }
     };
     let length = loop {
         let end = |mark: &[u8]| {
@@ -237,21 +245,24 @@ async fn target(stream: &mut Stream) -> Result<HostAndPort, String> {
             break length;
         }
         if stream.ahead().len() > HEAD_BYTES {
-            return Err(answer("431 Request Header Fields Too Large", "the head is too long\n"));
+            return Err(no_target("431 Request Header Fields Too Large", "the head is too long\n"));
         }
         if !stream.look_ahead().await.unwrap_or(false) {
-            return Err(answer("400 Bad Request", "the head ends in the middle\n"));
+            return Err(no_target("400 Bad Request", "the head ends in the middle\n"));
         }
     };
     let head = stream.ahead().get(CONNECT.len()..length).unwrap_or_default();
     let line = head.split(|byte| *byte == b'\n').next().unwrap_or_default();
     let target = line.split(|byte| *byte == b' ').next().unwrap_or_default();
-    let target = HostAndPort::try_from(target.trim_ascii())
-        .ok()
-        .filter(|target| !target.host().is_empty() && target.port_u16().is_some())
-        .ok_or_else(|| answer("400 Bad Request", "CONNECT needs HOST:PORT\n"));
+    let target = HostAndPort::try_from(target.trim_ascii()).ok();
     stream.skip(length);
-    target
+    match target {
+        Some(target) if !target.host().is_empty() && target.port_u16().is_some() => Ok(target),
+        unusable => Err(NoTarget {
+            host: unusable.map(|target| bare_host(target.host())).unwrap_or_default(),
+            ..no_target("400 Bad Request", "CONNECT needs HOST:PORT\n")
+        }),
+    }
 }
 
 /// A tunnel may also carry HTTP in the clear; methods begin with a letter.
@@ -261,11 +272,11 @@ fn begins_like_http(stream: &Stream) -> bool {
 
 /// True if a planned fault refuses connections to this host; the stream is then reset when it is dropped.
 fn is_refused(host: &Host, name: &str, stream: &Stream) -> bool {
-    platform_of(host.state.platforms, host_name(name))
+    platform_of(host.state.platforms, name)
         .is_some_and(|platform| host.door.refuses(&host.state, platform, stream))
 }
 
-/// Writes down that nothing could be read.
+/// Writes down that nothing could be read of what was for this (bare) host.
 pub(super) fn note(host: &Host, asked: &str, why: WhyUnread, detail: &str) {
     let platform = platform_of(host.state.platforms, asked).map(|platform| platform.id());
     tracing::debug!(host = asked, ?why, detail, "a connection to the gateway could not be read");

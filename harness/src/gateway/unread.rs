@@ -1,10 +1,15 @@
 //! What reached the gateway and could not be read: tunnels whose client would not speak to it, and protocols that no
 //! simulator knows. An order that may have gone that way is not lost, it is unknown.
 
+use std::collections::BTreeSet;
+
 use crate::exchange::Request;
 
-/// Different hosts and reasons that are kept; more are counted under the last.
+/// Hosts beyond the platforms' that are told apart; more are counted together.
 const KEPT: usize = 100;
+
+/// Stands for all hosts beyond those that are told apart.
+const FURTHER_HOSTS: &str = "further hosts";
 
 /// Bytes of a host name and of a detail that are kept.
 const TEXT_KEPT: usize = 200;
@@ -25,6 +30,8 @@ pub enum WhyUnread {
     Slow,
     /// TLS went wrong in another way: old versions, unknown ciphers, a broken record.
     Tls,
+    /// The client asked for a tunnel without saying where to, or in a head that is too long or cut short: it was refused.
+    NoTarget,
     /// The tunnel was asked for on a connection that had carried requests, or inside another tunnel.
     Nested,
 }
@@ -39,6 +46,7 @@ impl WhyUnread {
             Self::NotHttp => "it carries neither TLS nor HTTP",
             Self::Slow => "the client did not finish the handshake in time",
             Self::Tls => "the TLS handshake failed",
+            Self::NoTarget => "the client's CONNECT does not say HOST:PORT, and was refused",
             Self::Nested => "it was asked for inside another connection",
         }
     }
@@ -52,6 +60,7 @@ impl WhyUnread {
             Self::NotHttp => "take this host out of the proxy (NO_PROXY) if it is no ad platform",
             Self::Slow => "does the client speak TLS in the tunnel?",
             Self::Tls => "TLS 1.2 and 1.3 are offered",
+            Self::NoTarget => "a client asks a proxy for a tunnel with CONNECT HOST:PORT",
             Self::Nested => "open one connection for each tunnel",
         }
     }
@@ -60,7 +69,8 @@ impl WhyUnread {
 /// Connections to one host from which nothing could be read, for one reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnreadTunnel {
-    /// Host asked for; empty if the client did not say.
+    /// Host asked for, bare; empty if the client did not say. Of many hosts the later ones are one entry, see
+    /// [`UnreadTunnel::named_host`].
     pub host: String,
     /// Platform of that host, if it is one.
     pub platform: Option<&'static str>,
@@ -70,6 +80,13 @@ pub struct UnreadTunnel {
     pub detail: String,
     /// How many.
     pub count: u64,
+}
+
+impl UnreadTunnel {
+    /// The host, if it is a single one and the client named it.
+    pub fn named_host(&self) -> Option<&str> {
+        Some(self.host.as_str()).filter(|host| !host.is_empty() && *host != FURTHER_HOSTS)
+    }
 }
 
 impl std::fmt::Display for UnreadTunnel {
@@ -122,16 +139,26 @@ impl Unread {
         detail: &str,
     ) {
         let kept = |text: &str| text.chars().take(TEXT_KEPT).collect::<String>();
-        let (host, detail) = (kept(host), kept(detail));
-        let full = self.tunnels.len() >= KEPT;
-        let known = self.tunnels.iter().position(|t| t.host == host && t.why == why);
-        match known.or_else(|| full.then_some(KEPT - 1)).and_then(|i| self.tunnels.get_mut(i)) {
+        let (mut host, detail) = (kept(host), kept(detail));
+        // Platforms have few hosts, and theirs are never counted with others: what cannot be read there is an excuse for
+        // that platform and for none else.
+        if platform.is_none() && self.is_one_too_many(&host) {
+            FURTHER_HOSTS.clone_into(&mut host);
+        }
+        match self.tunnels.iter_mut().find(|t| t.host == host && t.why == why) {
             Some(tunnel) => {
                 tunnel.count += 1;
                 tunnel.detail = detail;
             }
             None => self.tunnels.push(UnreadTunnel { host, platform, why, detail, count: 1 }),
         }
+    }
+
+    /// True for a new host when as many as are kept are known.
+    fn is_one_too_many(&self, host: &str) -> bool {
+        let strangers = self.tunnels.iter().filter(|t| t.platform.is_none());
+        let hosts: BTreeSet<&str> = strangers.map(|t| t.host.as_str()).collect();
+        hosts.len() >= KEPT && !hosts.contains(host)
     }
 
     pub(super) fn request(&mut self, platform: Option<&'static str>, protocol: &'static str) {
@@ -167,12 +194,32 @@ mod tests {
             unread.tunnel(&format!("h{}", i % 500), None, WhyUnread::Left, &"x".repeat(5_000));
             unread.tunnel("h0", None, WhyUnread::Untrusted, "alert");
         }
-        assert_eq!(unread.tunnels.len(), KEPT);
+        assert_eq!(unread.tunnels.len(), KEPT + 2, "h0 for two reasons, and the further ones");
         assert_eq!(unread.tunnels.iter().map(|t| t.count).sum::<u64>(), 2_000);
+        let named = unread.tunnels.iter().filter_map(UnreadTunnel::named_host);
+        assert_eq!(named.collect::<BTreeSet<_>>().len(), KEPT);
         let h0 = |why| unread.tunnels.iter().find(|t| t.host == "h0" && t.why == why);
         assert_eq!(h0(WhyUnread::Left).map(|t| t.count), Some(2));
         assert_eq!(h0(WhyUnread::Untrusted).map(|t| t.count), Some(1_000));
         assert!(unread.tunnels.iter().all(|t| t.detail.len() <= TEXT_KEPT));
+    }
+
+    #[test]
+    fn a_platform_is_never_counted_with_others() {
+        let mut unread = Unread::default();
+        for i in 0..1_000 {
+            unread.tunnel(&format!("h{i}"), None, WhyUnread::Left, "");
+        }
+        for platform in ["meta", "tiktok"] {
+            unread.tunnel(&format!("api.{platform}.example"), Some(platform), WhyUnread::Left, "");
+        }
+        let of = |platform| unread.tunnels.iter().find(|t| t.platform == platform);
+        for platform in ["meta", "tiktok"] {
+            let found = of(Some(platform)).map(|t| (t.named_host(), t.count));
+            assert_eq!(found, Some((Some(&*format!("api.{platform}.example")), 1)));
+        }
+        let further = unread.tunnels.iter().find(|t| t.host == FURTHER_HOSTS);
+        assert_eq!(further.map(|t| (t.named_host(), t.platform, t.count)), Some((None, None, 900)));
     }
 
     #[test]

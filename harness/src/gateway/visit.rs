@@ -20,7 +20,7 @@ use super::{
     unread::{WhyUnread, unread_protocol},
     wire::{Line, lock},
 };
-use crate::exchange::{Ending, Request};
+use crate::exchange::{Ending, Request, bare_host};
 
 /// Bytes of a request body that are read; a longer one is answered with 413.
 pub(super) const READ_LIMIT: usize = 8 * 1024 * 1024;
@@ -104,8 +104,8 @@ impl Visit {
 
     /// Tunnels have connections of their own: one within another could not be told from it by its faults.
     fn no_tunnel(&self, parts: &http::request::Parts) -> Response<PacedBody> {
-        let target = parts.uri.host().unwrap_or_default();
-        tunnel::note(&self.host, target, WhyUnread::Nested, "");
+        let target = parts.uri.host().map(bare_host).unwrap_or_default();
+        tunnel::note(&self.host, &target, WhyUnread::Nested, "");
         let text = "open a connection of its own for each tunnel\n".to_owned();
         let mut answer = Response::new(PacedBody::new(text, Pace::Whole, Arc::clone(&self.line)));
         *answer.status_mut() = StatusCode::BAD_REQUEST;

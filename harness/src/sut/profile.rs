@@ -10,6 +10,7 @@ pub use super::{
     load::{load, parse},
     secret::Secret,
 };
+use crate::exchange::bare_host;
 use crate::inputs::{Carried, Format};
 use crate::scenario::{
     Capability, HealthState, LogState, OrderKind, OrderState, Stub, units::Span,
@@ -365,6 +366,13 @@ impl Profile {
     pub fn tells_consent(&self, format: &dyn Format) -> bool {
         let named = self.send.attributes.consent.is_some() && format.carries(Carried::Attributes);
         named || format.carries(Carried::Consent)
+    }
+}
+
+impl Policies {
+    /// Whether the relay declares to call this (bare) host. How a profile writes it does not matter.
+    pub fn declares(&self, host: &str) -> bool {
+        self.hosts.iter().any(|declared| bare_host(declared) == host)
     }
 }
 

@@ -73,13 +73,13 @@ async fn platforms_are_found_by_host_too_and_other_hosts_are_undeclared() {
     assert_eq!(seen.status, 200);
     let proxied = by_host("x", "http://pixel.ads.example/acc1/events");
     assert_eq!(client.raw(&proxied).await.unwrap().status, 200);
-    let seen = client.raw(&by_host("telemetry.example", "/acc1/events")).await.unwrap();
+    let seen = client.raw(&by_host("Telemetry.Example.:8443", "/acc1/events")).await.unwrap();
     assert_eq!(seen.status, 502);
     assert!(seen.body.contains("telemetry.example"), "{}", seen.body);
 
     let undeclared = gateway.undeclared();
     assert_eq!(undeclared.len(), 1);
-    assert_eq!(undeclared[0].request.host, "telemetry.example");
+    assert_eq!(undeclared[0].request.host, "telemetry.example", "bare, however it was written");
     assert_eq!(gateway.orphans().0, 0);
     wait(&case, |log| log.exchanges.len() == 3).await;
     assert!(case.look(|log| log.exchanges[2].platform.is_none() && log.entries.len() == 1));

@@ -34,6 +34,37 @@ async fn a_client_that_trusts_somebody_else_is_noted_with_its_host() {
 }
 
 #[tokio::test]
+async fn a_tunnel_to_an_address_is_for_the_host_that_the_handshake_names() {
+    let gateway = gateway().await;
+    let other = Authority::default().certificate_pem().unwrap();
+    let stream = tunnel(gateway.door(), "192.0.2.7:443").await.unwrap();
+    secured(stream, "API.ads.example", &other, &["h2"]).await.unwrap_err();
+    let found = unread(&gateway, WhyUnread::Untrusted).await;
+    assert_eq!((found.host.as_str(), found.platform), ("api.ads.example", Some("ads")));
+
+    let stream = tunnel(gateway.door(), "192.0.2.7:443").await.unwrap();
+    drop(secured(stream, "192.0.2.7", &trusted(&gateway), &[]).await.unwrap());
+    let found = unread(&gateway, WhyUnread::NoRequest).await;
+    assert_eq!((found.host.as_str(), found.platform), ("192.0.2.7", None), "no name was said");
+}
+
+#[tokio::test]
+async fn a_tunnel_that_is_refused_is_noted_with_its_host_as_far_as_it_can_be_read() {
+    let gateway = gateway().await;
+    for (asks, host) in [
+        ("CONNECT API.ads.example HTTP/1.1\r\n\r\n", "api.ads.example"),
+        ("CONNECT telemetry.example:99999 HTTP/1.1\r\n\r\n", "telemetry.example"),
+        ("CONNECT  HTTP/1.1\r\n\r\n", ""),
+    ] {
+        let mut client = Client::connect(&gateway.door().origin()).await;
+        assert_eq!(client.raw(asks).await.unwrap().status, 400, "{asks}");
+        let found = noted(|| gateway.tunnels_unread().into_iter().find(|t| t.host == host)).await;
+        assert_eq!(found.why, WhyUnread::NoTarget);
+        assert_eq!(found.platform, (host == "api.ads.example").then_some("ads"));
+    }
+}
+
+#[tokio::test]
 async fn every_way_not_to_be_read_has_its_name() {
     let gateway = gateway().await;
     let door = gateway.door();
