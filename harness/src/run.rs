@@ -210,7 +210,7 @@ pub async fn run(
         ));
     }
     let late = run.afterwards.settle(&run.gateway, &mut decided);
-    let mut run_findings = undeclared_hosts(&run.gateway, &options.profile.policies.hosts);
+    let mut run_findings = undeclared_hosts(&run.gateway, &options.profile.policies);
     run_findings.extend(late);
     if let Some(relay) = &run.shared {
         run.unanswered.note(&relay.services().calls());

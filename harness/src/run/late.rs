@@ -3,6 +3,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
+    net::IpAddr,
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
@@ -11,6 +12,7 @@ use crate::{
     gateway::{Gateway, LateEvent},
     plan::Case,
     platforms::Severity,
+    sut::profile::Policies,
     truth::{Count, Truth},
     verdict::{CaseVerdict, Finding, Outcome, Status},
 };
@@ -150,27 +152,86 @@ fn finding(event: &LateEvent, message: &str) -> Finding {
     }
 }
 
-/// Hosts that the relay called and nobody declared.
-pub(super) fn undeclared_hosts(gateway: &Gateway, declared: &[String]) -> Vec<Finding> {
+/// Hosts that the relay called and nobody declared, also where what it sent could not be read.
+pub(super) fn undeclared_hosts(gateway: &Gateway, policies: &Policies) -> Vec<Finding> {
     let mut hosts = BTreeMap::<String, Vec<u64>>::new();
     for exchange in gateway.undeclared() {
-        if !declared.contains(&exchange.request.host) {
-            hosts.entry(exchange.request.host.clone()).or_default().push(exchange.seq);
+        hosts.entry(exchange.request.host).or_default().push(exchange.seq);
+    }
+    for tunnel in gateway.tunnels_unread().iter().filter(|tunnel| tunnel.platform.is_none()) {
+        // This machine is nobody else, and may be the gateway itself, called by a base URL with TLS.
+        if let Some(host) = tunnel.named_host().filter(|host| !is_this_machine(host)) {
+            hosts.entry(host.to_owned()).or_default();
         }
     }
+    hosts.retain(|host, _| !policies.declares(host));
     hosts
         .into_iter()
-        .map(|(host, exchanges)| Finding {
-            check: "egress".into(),
-            rule: "egress".into(),
-            severity: Severity::Must,
-            order: None,
-            message: format!("the relay called {host}, which nobody declared"),
-            expected: None,
-            actual: None,
-            source: ABOUT_EGRESS.into(),
-            exchanges,
-            at: None,
+        .map(|(host, exchanges)| {
+            let unread =
+                if exchanges.is_empty() { "; what it sent there could not be read" } else { "" };
+            Finding {
+                check: "egress".into(),
+                rule: "egress".into(),
+                severity: Severity::Must,
+                order: None,
+                message: format!("the relay called {host}, which nobody declared{unread}"),
+                expected: None,
+                actual: None,
+                source: ABOUT_EGRESS.into(),
+                exchanges,
+                at: None,
+            }
         })
         .collect()
+}
+
+fn is_this_machine(host: &str) -> bool {
+    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::time::{Duration, Instant};
+
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _},
+        net::TcpStream,
+    };
+
+    use super::*;
+    use crate::{gateway::GatewayOptions, platforms::PLATFORMS};
+
+    #[tokio::test]
+    async fn a_tunnel_to_an_undeclared_host_is_egress_though_nothing_can_be_read() {
+        let options = GatewayOptions {
+            started: Instant::now(),
+            platforms: PLATFORMS,
+            listen: ([127, 0, 0, 1], 0).into(),
+        };
+        let gateway = Gateway::start(options).await.unwrap();
+        let hosts = ["Telemetry.example.", "errors.example", "graph.facebook.com", "localhost"];
+        for host in hosts {
+            let mut client = TcpStream::connect(gateway.door().address()).await.unwrap();
+            let ask = format!("CONNECT {host}:443 HTTP/1.1\r\n\r\n");
+            client.write_all(ask.as_bytes()).await.unwrap();
+            let mut answer = [0; 12];
+            client.read_exact(&mut answer).await.unwrap();
+            assert_eq!(&answer, b"HTTP/1.1 200");
+        }
+        let began = Instant::now();
+        while gateway.tunnels_unread().len() < hosts.len() {
+            assert!(began.elapsed() < Duration::from_secs(5), "not noted in time");
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        let policies = Policies { hosts: vec!["errors.example".into()], ..Policies::default() };
+        let found: Vec<_> = undeclared_hosts(&gateway, &policies)
+            .into_iter()
+            .map(|finding| (finding.message, finding.severity))
+            .collect();
+        let message = "the relay called telemetry.example, which nobody declared; what it sent there could not be read";
+        assert_eq!(found, [(message.to_owned(), Severity::Must)]);
+        gateway.stop().await;
+    }
 }
