@@ -6,7 +6,23 @@ use super::{
     profile::Profile,
     rules::{check, secrets},
 };
-use crate::yaml::{self, LoadError, LoadErrors, MAX_FILE, Node, Place, Reporter};
+use crate::yaml::{self, Fields, LoadError, LoadErrors, MAX_FILE, Node, Place, Reporter};
+
+/// Shops have secrets and accounts.
+const FIELDS: Fields = Fields {
+    shown: &[
+        "name",
+        "capture",
+        "start",
+        "services",
+        "platforms",
+        "capabilities",
+        "policies",
+        "send",
+        "read",
+    ],
+    secret: "shops",
+};
 
 /// Reads, checks and returns a profile. Secrets that it names by variable come from the environment.
 ///
@@ -45,7 +61,7 @@ pub(crate) fn parse_file(
     text: &str,
     lookup: impl Fn(&str) -> Option<String>,
 ) -> Result<Profile, LoadErrors> {
-    let reporter = Reporter::new(file, text);
+    let reporter = Reporter::new(file, text).keeping_secret(&FIELDS);
     let one = LoadErrors::from;
     let length = u64::try_from(text.len()).unwrap_or(u64::MAX);
     if length > MAX_FILE {
@@ -146,6 +162,52 @@ send:
         let other = text.replace("shopify", "stripe").replace("secret: {", "write_key: {");
         let error = parse_file("p", &other, |_| Some("x".into())).unwrap_err().to_string();
         assert!(error.contains("`main` has no webhook_secret, which stripe is"), "{error}");
+    }
+
+    #[test]
+    fn what_stands_below_shops_is_never_shown() {
+        let shop = "id: main, domain: shop.example, secret: s3cr3t-1";
+        let wrong = [
+            format!("{{ fixed: [{{ {shop}, secret_key: s3cr3t-2 }}] }}"),
+            format!("{{ fixed: [{{ {shop}, s3cr3t-2 }}] }}"),
+            format!("{{ fixed: [{{ {shop}, write_key: {{ s3cr3t-2: x }} }}] }}"),
+            format!("{{ fixed: [{{ {shop}, write_key: {{ env: 's3cr3t-2 3' }} }}] }}"),
+            format!("{{ fixed: [{{ {shop}, write_key: [s3cr3t-2] }}] }}"),
+            format!("{{ fixed: [{{ {shop}, accounts: {{ meta: s3cr3t-2 }} }}] }}"),
+            format!("{{ fixed: [{{ {shop}, accounts: {{ meta: {{ pixel: s3cr3t-2 }} }} }}] }}"),
+            format!("{{ fixed: [{{ {shop}, accounts: {{ mata: {{ token: s3cr3t-2 }} }} }}] }}"),
+            format!("{{ fixed: [{{ {shop}, 's3cr3t-2': 's3cr3t-2', 's3cr3t-2': 1 }}] }}"),
+            format!("{{ fixed: [{{ {shop} ]"),
+            "\n  fixed:\n    - id: main\n      secret: \"s3cr3t-1\\q\"\n".to_owned(),
+            "\n  fixed:\n    - id: main\n     secret: s3cr3t-1\n".to_owned(),
+            "\nfixed:\n  - secret: s3cr3t-1".to_owned(),
+            "s3cr3t-1".to_owned(),
+        ];
+        for shops in &wrong {
+            for text in [
+                SMALL.replace("as_needed", shops),
+                SMALL.replace("shops: as_needed", &format!("shop: {shops}")),
+                format!("{{ name: small, shops: {shops}"),
+            ] {
+                let error = parse(&text).unwrap_err().to_string();
+                assert!(!error.contains("s3cr3t"), "{text}\n{error}");
+            }
+        }
+        let error = parse(&SMALL.replace("as_needed", &wrong[0])).unwrap_err().to_string();
+        assert!(error.contains("profile.yaml:3:"), "its place is: {error}");
+        let error = parse(&SMALL.replace("as_needed", "single # s3cr3t")).unwrap_err().to_string();
+        assert!(error.contains("`single` needs `start`") && !error.contains("s3cr3t"), "{error}");
+    }
+
+    #[test]
+    fn every_field_is_secret_or_shown() {
+        let schema = crate::sut::schema::profile().to_value();
+        let mut fields: Vec<_> = schema["properties"].as_object().unwrap().keys().collect();
+        fields.retain(|field| **field != FIELDS.secret);
+        let mut shown = FIELDS.shown.to_vec();
+        shown.sort_unstable();
+        fields.sort_unstable();
+        assert_eq!(fields, shown);
     }
 
     #[test]

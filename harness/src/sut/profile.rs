@@ -1,6 +1,6 @@
 //! How to speak to one kind of relay. The profile is the only thing that knows a relay's HTTP API.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{collections::BTreeMap, fmt, path::PathBuf};
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -108,7 +108,7 @@ pub enum Shops {
 }
 
 /// A shop that is configured at the relay already.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[derive(Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FixedShop {
     /// Id for paths.
@@ -128,6 +128,17 @@ pub struct FixedShop {
     #[serde(default)]
     #[schemars(schema_with = "schema::accounts")]
     pub accounts: BTreeMap<String, BTreeMap<String, String>>,
+}
+
+impl fmt::Debug for FixedShop {
+    /// Without the settings of its accounts, some of which are secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FixedShop")
+            .field("id", &self.id)
+            .field("domain", &self.domain)
+            .field("accounts", &self.accounts.keys())
+            .finish_non_exhaustive()
+    }
 }
 
 /// What the relay declares.
@@ -395,5 +406,25 @@ impl Default for Policies {
             click_ttl: Span::from_secs(90 * 86_400),
             hosts: Vec::new(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_output_of_a_shop_shows_no_secret() {
+        let settings = BTreeMap::from([("access_token".to_owned(), "s3cr3t".to_owned())]);
+        let shop = FixedShop {
+            id: "main".into(),
+            domain: "shop.example".into(),
+            secret: Some(Secret::Text("s3cr3t".into())),
+            webhook_secret: None,
+            write_key: None,
+            accounts: BTreeMap::from([("meta".to_owned(), settings)]),
+        };
+        let text = format!("{:?}", Shops::Fixed(vec![shop]));
+        assert!(text.contains("meta") && !text.contains("s3cr3t"), "{text}");
     }
 }

@@ -9,7 +9,7 @@ use std::{fs::File, io::Read as _, path::Path};
 
 pub use error::{Excerpt, LoadError, LoadErrors};
 pub(crate) use node::{Node, Place};
-pub(crate) use report::{Reporter, known, whole};
+pub(crate) use report::{Fields, Reporter, known, whole};
 
 /// Longest file, in bytes.
 pub const MAX_FILE: u64 = 256 * 1024;

@@ -15,11 +15,25 @@ const LONGEST: usize = 600;
 pub(crate) struct Reporter<'a> {
     file: &'a str,
     text: &'a str,
+    fields: Option<&'a Fields>,
+}
+
+/// The fields of a file, by what may be shown of them.
+pub(crate) struct Fields {
+    /// Their lines may be shown.
+    pub(crate) shown: &'static [&'static str],
+    /// Secrets stand below it: neither a line nor a value of it is shown.
+    pub(crate) secret: &'static str,
 }
 
 impl<'a> Reporter<'a> {
     pub(crate) fn new(file: &'a str, text: &'a str) -> Self {
-        Self { file, text }
+        Self { file, text, fields: None }
+    }
+
+    /// Shows nothing of what stands below the secret one of these fields, nor where that cannot be told.
+    pub(crate) fn keeping_secret(self, fields: &'a Fields) -> Self {
+        Self { fields: Some(fields), ..self }
     }
 
     pub(crate) fn error(
@@ -28,7 +42,8 @@ impl<'a> Reporter<'a> {
         message: String,
         hint: Option<String>,
     ) -> LoadError {
-        let line = place.and_then(|at| Some((self.text.lines().nth(at.line - 1)?, at.column)));
+        let shown = place.filter(|at| !self.keeps_secret(*at));
+        let line = shown.and_then(|at| Some((self.text.lines().nth(at.line - 1)?, at.column)));
         let (message, hint) = split_hint(message, hint);
         LoadError {
             file: self.file.to_owned(),
@@ -43,9 +58,35 @@ impl<'a> Reporter<'a> {
     pub(crate) fn yaml(&self, error: &Error) -> LoadError {
         let error = innermost(error);
         let place = error.location().and_then(Place::of);
-        let (message, hint) = explained(error);
+        let is_secret = match place {
+            Some(at) => self.keeps_secret(at),
+            None => self.fields.is_some(),
+        };
+        let (message, hint) = if is_secret { without_values(error) } else { explained(error) };
         self.error(place, message, Some(hint))
     }
+
+    /// True if a secret may stand there. Whoever mistypes the name of a field has its value in the same place, and a file that
+    /// cannot be read has no fields but those that its lines begin with.
+    fn keeps_secret(&self, at: Place) -> bool {
+        let Some(fields) = self.fields else { return false };
+        let up_to_it = self.text.lines().take(at.line);
+        if up_to_it.clone().all(|line| super::is_blank(line)) {
+            return false;
+        }
+        let known = || fields.shown.iter().copied().chain([fields.secret]);
+        let field = up_to_it.filter_map(field_at_the_margin).last();
+        let meant = field.and_then(|field| closest(field, known()));
+        meant.is_none_or(|meant| meant == fields.secret)
+    }
+}
+
+/// The name of the field that a line gives to the file itself.
+fn field_at_the_margin(line: &str) -> Option<&str> {
+    let (name, _) = line.split_once(':')?;
+    let name = name.trim_end().trim_matches(['"', '\'']);
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    (!name.is_empty() && name.chars().all(plain)).then_some(name)
 }
 
 /// An error about a file as a whole.
@@ -119,6 +160,37 @@ fn explained(error: &Error) -> (String, String) {
         ),
         other => (strip_place(&other.to_string()), LOOK.into()),
     }
+}
+
+/// The same where values are secret: what is written there is not repeated, but for a name that resembles a known one.
+fn without_values(error: &Error) -> (String, String) {
+    match error {
+        Error::SerdeUnknownField { field, expected, .. } => match closest_of(field, expected) {
+            Some(_) => explained(error),
+            None => ("a field is not known here".into(), known("fields", "", expected)),
+        },
+        Error::SerdeUnknownVariant { variant, expected, .. } => {
+            match closest_of(variant, expected) {
+                Some(_) => explained(error),
+                None => ("a word is not known here".into(), known("words", "", expected)),
+            }
+        }
+        Error::SerdeInvalidType { expected, .. } | Error::SerdeInvalidValue { expected, .. } => {
+            (format!("found something else where {expected} is expected"), example(expected))
+        }
+        Error::SerdeMissingField { .. }
+        | Error::Unexpected { .. }
+        | Error::MultipleDocuments { .. } => explained(error),
+        Error::DuplicateMappingKey { .. } => {
+            ("a field is given twice".into(), "keep one of them".into())
+        }
+        Error::QuotingRequired { .. } => ("this is no text".into(), "put it in quotes".into()),
+        _ => ("this cannot be read (it may be a secret and is not shown)".into(), LOOK.into()),
+    }
+}
+
+fn closest_of<'a>(written: &str, expected: &[&'a str]) -> Option<&'a str> {
+    closest(written, expected.iter().copied())
 }
 
 /// The hint where nothing better is known.
