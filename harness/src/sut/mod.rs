@@ -4,6 +4,7 @@ pub mod capture;
 pub mod load;
 pub mod process;
 pub mod profile;
+mod redaction;
 mod rules;
 pub mod runtimes;
 pub mod schema;

@@ -1,13 +1,12 @@
 //! A running relay: a child process that we start, stop and restart, or a URL that somebody else runs.
 //!
-//! A child gets a work folder and a process group of its own, and nothing of our environment but `PATH` and `HOME`.
-//! It dies with the [`Relay`]: dropping it kills the whole group. If the harness itself is killed (`SIGKILL`) it
-//! cannot do so any more and the child stays; run under a supervisor or a container where that matters.
+//! `child`: the process itself; what is here makes it ready to be started.
+
+mod child;
 
 use std::{
     collections::BTreeMap,
     path::Path,
-    process::{ExitStatus, Stdio},
     sync::{
         Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU16, AtomicU64, Ordering},
@@ -15,19 +14,16 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-use regex::Regex;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
-use tokio::{
-    process::Command,
-    sync::{oneshot, watch},
-    task::JoinHandle,
-};
+
+use child::Child;
 
 use super::{
     Http, Roots,
-    capture::{Tail, follow},
-    profile::{Capture, Profile, Ready, Start},
+    capture::Tail,
+    profile::{Capture, Profile, Start},
+    redaction::Redaction,
     runtimes::{self, Trust, TrustError},
     services::Services,
     template::{TemplateError, Templates, shop_facts},
@@ -41,14 +37,8 @@ use crate::{
 
 /// How long a start may take, if the profile does not say.
 const START_WITHIN: Duration = Duration::from_secs(10);
-/// How long a relay may take to leave after it was asked to.
-const STOP_WITHIN: Duration = Duration::from_secs(10);
-/// Longest answer of a ready probe's connection.
-const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
 /// How much longer than declared an answer is waited for.
 const LATE_ANSWER: Duration = Duration::from_secs(2);
-/// How many lines of standard error an error message shows.
-const SHOWN_LINES: usize = 12;
 
 /// The relay cannot be started, stopped or reached.
 #[derive(Debug, thiserror::Error)]
@@ -136,41 +126,6 @@ pub struct Relay {
     services: Services,
 }
 
-/// What is needed to start the process, again and again.
-#[derive(Debug)]
-struct Child {
-    command: Vec<String>,
-    env: BTreeMap<String, String>,
-    ready: Ready,
-    within: Duration,
-    listen: String,
-    workdir: tempfile::TempDir,
-    stdout: Tail,
-    stderr: Tail,
-    running: Mutex<Option<Running>>,
-    /// What must not be shown when its last words are.
-    secrets: Vec<String>,
-}
-
-/// One life of the process.
-#[derive(Debug)]
-struct Running {
-    pid: u32,
-    exit: watch::Receiver<Option<ExitStatus>>,
-    kill: Option<oneshot::Sender<()>>,
-    supervisor: JoinHandle<()>,
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        if self.exit.borrow().is_none() {
-            // The group first, while our child still holds its id; then the child itself (killed when dropped).
-            signal_group_blocking(self.pid);
-        }
-        self.supervisor.abort();
-    }
-}
-
 impl Relay {
     /// Starts the relay that the profile describes, on a work folder of its own, and waits until it is ready.
     pub async fn start(
@@ -240,7 +195,7 @@ impl Relay {
             stdout: Tail::default(),
             stderr: Tail::default(),
             running: Mutex::new(None),
-            secrets: secrets_of(shops, &secret),
+            redaction: Redaction::of(shops, &secret),
         };
         let base_url = child.spawn().await?;
         let base_url = Mutex::new(base_url);
@@ -299,26 +254,13 @@ impl Relay {
 
     /// `Some` if the process left by itself: how, and its last words. A relay that runs elsewhere is never known to have.
     pub fn exited(&self) -> Option<String> {
-        let child = self.child.as_ref()?;
-        let running = lock(&child.running);
-        let status = (*running.as_ref()?.exit.borrow())?;
-        Some(format!("{status}; its last words:\n{}", child.last_words()))
+        self.child.as_ref()?.exited()
     }
 
     /// Ends when the process leaves by itself, with what [`Relay::exited`] says; never for a relay that runs elsewhere.
     pub async fn gone(&self) -> String {
-        let exit = self
-            .child
-            .as_ref()
-            .and_then(|child| lock(&child.running).as_ref().map(|running| running.exit.clone()));
-        let Some(mut exit) = exit else { return std::future::pending().await };
-        if exit.wait_for(Option::is_some).await.is_err() {
-            // Its owner is going: there is nobody left to tell.
-            return std::future::pending().await;
-        }
-        match self.exited() {
-            Some(how) => how,
-            // We stopped it ourselves.
+        match &self.child {
+            Some(child) => child.gone().await,
             None => std::future::pending().await,
         }
     }
@@ -332,27 +274,7 @@ impl Relay {
 
     /// Stops the process and returns when it has left. Stopping what has left already is fine.
     pub async fn stop(&self, how: Stop) -> Result<(), StartError> {
-        let child = self.child.as_ref().ok_or(StartError::NotOurs)?;
-        let Some(mut running) = lock(&child.running).take() else { return Ok(()) };
-        if running.exit.borrow().is_some() {
-            return Ok(());
-        }
-        match how {
-            // The other processes of the group (a wrapper's children) go with it.
-            Stop::Kill => signal(&format!("-{}", running.pid), "KILL").await,
-            Stop::Terminate => signal(&running.pid.to_string(), "TERM").await,
-        }
-        if left(&mut running.exit, STOP_WITHIN).await {
-            return Ok(());
-        }
-        if let Some(kill) = running.kill.take() {
-            // Nobody listens: the supervisor saw the exit at this very moment.
-            if kill.send(()).is_err() {
-                return Ok(());
-            }
-        }
-        left(&mut running.exit, STOP_WITHIN).await;
-        Err(StartError::Stays(STOP_WITHIN))
+        self.child.as_ref().ok_or(StartError::NotOurs)?.stop(how).await
     }
 
     /// Ends it for good: asked first, killed if it does not leave. A relay that runs elsewhere is left alone.
@@ -371,163 +293,6 @@ impl Relay {
         *lock(&self.base_url) = url;
         Ok(begin.elapsed())
     }
-}
-
-impl Child {
-    /// Starts the process and waits until it is ready; its base URL.
-    async fn spawn(&self) -> Result<String, StartError> {
-        let (program, arguments) = self
-            .command
-            .split_first()
-            .ok_or_else(|| StartError::NoStart("a command without a program".into()))?;
-        let mut command = Command::new(program);
-        command
-            .args(arguments)
-            .env_clear()
-            .envs(
-                ["PATH", "HOME"]
-                    .into_iter()
-                    .filter_map(|name| Some((name, std::env::var_os(name)?))),
-            )
-            .envs(&self.env)
-            .current_dir(self.workdir.path())
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .kill_on_drop(true);
-        #[cfg(unix)]
-        command.process_group(0);
-        let spawned = command
-            .spawn()
-            .map_err(|source| StartError::Spawn { program: program.clone(), source })?;
-        let (found, line) = watch::channel(None);
-        let running = self.supervise(spawned, found)?;
-        let mut exit = running.exit.clone();
-        *lock(&self.running) = Some(running);
-        let ready = tokio::time::timeout(self.within, self.ready(line, &mut exit)).await;
-        match ready {
-            Ok(result) => result,
-            Err(_) => {
-                lock(&self.running).take();
-                let missing = match &self.ready {
-                    Ready::Line(expression) => {
-                        format!("no line on standard output matched `{expression}`")
-                    }
-                    Ready::Path(path) => {
-                        format!("http://{}{path} did not answer with 2xx", self.listen)
-                    }
-                };
-                let words = self.last_words();
-                Err(StartError::NotReady { within: self.within, missing, words })
-            }
-        }
-    }
-
-    /// The last lines on standard error, without secrets that we gave it.
-    fn last_words(&self) -> String {
-        let words = self.stderr.last_lines(SHOWN_LINES);
-        self.secrets.iter().fold(words, |words, secret| words.replace(secret, "[redacted]"))
-    }
-
-    /// Reads the process's output and waits for its end, in tasks that end with it.
-    fn supervise(
-        &self,
-        mut spawned: tokio::process::Child,
-        found: watch::Sender<Option<String>>,
-    ) -> Result<Running, StartError> {
-        let pid = spawned.id().unwrap_or_default();
-        let line = match &self.ready {
-            Ready::Line(expression) => Regex::new(expression).ok().map(|regex| (regex, found)),
-            Ready::Path(_) => None,
-        };
-        let mut readers = Vec::new();
-        if let Some(stdout) = spawned.stdout.take() {
-            readers.push(follow(stdout, self.stdout.clone(), line));
-        }
-        if let Some(stderr) = spawned.stderr.take() {
-            readers.push(follow(stderr, self.stderr.clone(), None));
-        }
-        let (kill, killed) = oneshot::channel();
-        let (exit_sender, exit) = watch::channel(None);
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "`Running` owns the handle and aborts it when it goes"
-        )]
-        let supervisor = tokio::spawn(async move {
-            let status = tokio::select! {
-                status = spawned.wait() => status,
-                Ok(()) = killed => {
-                    // Failing means that it is gone already; `wait` tells.
-                    drop(spawned.start_kill());
-                    spawned.wait().await
-                }
-            };
-            // Its last words first: who sees the exit may quote them. A grandchild may hold the pipes open for ever.
-            let words = async {
-                for reader in readers {
-                    drop(reader.await);
-                }
-            };
-            drop(tokio::time::timeout(Duration::from_millis(200), words).await);
-            exit_sender.send_replace(Some(status.unwrap_or_default()));
-        });
-        Ok(Running { pid, exit, kill: Some(kill), supervisor })
-    }
-
-    async fn ready(
-        &self,
-        mut line: watch::Receiver<Option<String>>,
-        exit: &mut watch::Receiver<Option<ExitStatus>>,
-    ) -> Result<String, StartError> {
-        let ready = async {
-            match &self.ready {
-                Ready::Line(_) => {
-                    let url = line.wait_for(Option::is_some).await.map(|url| url.clone());
-                    match url {
-                        Ok(url) => url.unwrap_or_default(),
-                        // Standard output ended without the line: the exit or the deadline tells.
-                        Err(_) => std::future::pending().await,
-                    }
-                }
-                Ready::Path(path) => probe(&self.listen, path).await,
-            }
-        };
-        tokio::select! {
-            biased;
-            url = ready => match url::Url::parse(&url) {
-                Ok(_) => Ok(url.trim_end_matches('/').to_owned()),
-                Err(_) => Err(StartError::BadUrl(url.chars().take(200).collect())),
-            },
-            status = exit.wait_for(Option::is_some) => {
-                let how = status.ok().and_then(|status| *status).map_or_else(String::new, |s| s.to_string());
-                Err(StartError::Left { how, words: self.last_words() })
-            }
-        }
-    }
-}
-
-/// Everything secret that a relay is configured with. Shorter texts stand anywhere by chance.
-fn secrets_of(shops: &[Shop], own: &str) -> Vec<String> {
-    let of_shops = shops.iter().flat_map(Shop::secrets).map(|(_, secret)| secret);
-    std::iter::once(own).chain(of_shops).filter(|s| s.len() >= 6).map(str::to_owned).collect()
-}
-
-/// Asks until the path answers with 2xx. A stranger gives no other sign, so this is the one place that polls.
-async fn probe(listen: &str, path: &str) -> String {
-    let client = crate::sut::client(PROBE_TIMEOUT);
-    let url = format!("http://{listen}{path}");
-    loop {
-        if let Ok(client) = &client
-            && client.get(&url).send().await.is_ok_and(|answer| answer.status().is_success())
-        {
-            return format!("http://{listen}");
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-}
-
-async fn left(exit: &mut watch::Receiver<Option<ExitStatus>>, within: Duration) -> bool {
-    tokio::time::timeout(within, exit.wait_for(Option::is_some)).await.is_ok()
 }
 
 /// A call may take what the profile declares for answers, and a little more so that a late answer is seen as late.
@@ -628,18 +393,6 @@ fn free_port() -> Option<u16> {
         let port = FIRST + (offset + step) % COUNT;
         std::net::TcpListener::bind(("127.0.0.1", port)).ok().map(|_| port)
     })
-}
-
-/// Sends a signal by the shell's own `kill`: safe Rust has no call for anything but SIGKILL.
-async fn signal(target: &str, name: &str) {
-    let script = format!("kill -s {name} -- {target}");
-    // If the target is gone already the shell says so; the caller waits for the exit in either case.
-    drop(Command::new("sh").args(["-c", &script]).stderr(Stdio::null()).status().await);
-}
-
-fn signal_group_blocking(pid: u32) {
-    let script = format!("kill -s KILL -- -{pid}");
-    drop(std::process::Command::new("sh").args(["-c", &script]).stderr(Stdio::null()).status());
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

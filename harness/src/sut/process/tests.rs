@@ -1,7 +1,9 @@
 //! Real processes, played by the shell.
 #![allow(clippy::unwrap_used)]
 
-use super::*;
+use std::process::Stdio;
+
+use super::{child::left, *};
 use crate::{
     gateway::{Gateway, GatewayOptions},
     inputs::samples,
@@ -127,6 +129,17 @@ async fn one_that_leaves_at_once_is_told_with_its_last_words() {
     let script = "echo no database >&2\nexit 7";
     let error = started(&profile(script, LINE), &[]).await.unwrap_err().to_string();
     assert!(error.contains('7') && error.contains("no database"), "{error}");
+}
+
+#[tokio::test]
+async fn no_secret_stands_in_its_last_words_however_it_is_written() {
+    let script = "echo \"token $TOKEN, $(echo $TOKEN | sed s/_/%5F/)\" >&2\nexit 7";
+    let error = started(&profile(script, LINE), &[]).await.unwrap_err().to_string();
+    assert!(error.ends_with("token [redacted], [redacted]"), "{error}");
+    let script = "echo listening on http://[$TOKEN\nexec sleep 600";
+    let error = started(&profile(script, LINE), &[]).await.unwrap_err();
+    let StartError::BadUrl(url) = &error else { panic!("{error}") };
+    assert_eq!(url, "http://[[redacted]");
 }
 
 #[tokio::test]
