@@ -71,7 +71,7 @@ impl<'a> Reporter<'a> {
     fn keeps_secret(&self, at: Place) -> bool {
         let Some(fields) = self.fields else { return false };
         let up_to_it = self.text.lines().take(at.line);
-        if up_to_it.clone().all(|line| super::is_blank(line)) {
+        if up_to_it.clone().all(super::is_blank) {
             return false;
         }
         let known = || fields.shown.iter().copied().chain([fields.secret]);
