@@ -69,6 +69,7 @@ fn every_mistake_is_placed_and_explained() {
         ("  - order: { id: A, copies: 101 }", "4:29", "1 to 100 are allowed"),
         ("  - order: { id: A, zone: CET }", "4:27", "write it like +01:00"),
         ("  - order: { id: A, shop: three }", "4:27", "known: one, two"),
+        ("  - order: { id: A, format: shopfy }", "4:29", "did you mean `shopify`?"),
         ("  - order: { id: A, contact: { mail: x } }", "4:38", "did you mean `email`?"),
         ("  - order: { id: A, money: { tax: 1 EUR } }", "4:35", "parts need a `total`"),
         ("  - order: { id: A, total: 5 EUR, money: { tax: 1 USD } }", "4:49", "not in EUR"),

@@ -261,19 +261,13 @@ impl<'a> Driver<'a> {
         offered.iter().filter(wanted).copied().collect()
     }
 
-    /// The input format of a step: its own, that of the case's first order, or the profile's first.
-    fn format(&self, named: Option<&str>) -> Result<&'static dyn Format, Fault> {
-        let of_case = || {
-            self.stage.case.scenario.steps.iter().find_map(|step| match step {
-                Step::Order(order) => order.format.as_deref(),
-                _ => None,
-            })
-        };
-        let id = named
-            .or_else(of_case)
-            .or_else(|| self.stage.profile.send.formats.first().map(String::as_str))
-            .unwrap_or_default();
-        crate::inputs::by_id(id).ok_or_else(|| Fault(format!("there is no input format `{id}`")))
+    /// The input format of an order's step, see [`Profile::format_of`].
+    fn format(&self, step: &OrderStep) -> Result<&'static dyn Format, Fault> {
+        let scenario = &self.stage.case.scenario;
+        self.stage.profile.format_of(scenario, Some(step)).ok_or_else(|| {
+            let named = scenario.format_named(Some(step)).unwrap_or("the profile's first");
+            Fault(format!("there is no input format `{named}`"))
+        })
     }
 
     /// What every call template may refer to, and the shop.

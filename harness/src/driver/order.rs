@@ -110,7 +110,7 @@ impl<'a> Driver<'a> {
         self.orders.push(Placed {
             by: by.to_owned(),
             shop: order.shop,
-            format: self.format(step.format.as_deref())?,
+            format: self.format(step)?,
             moment,
             placed_at,
             updated_at: placed_at,

@@ -91,6 +91,18 @@ impl Scenario {
         })
     }
 
+    /// The input format that an order is told in by the scenario's own words: the order's, else that of the first order that
+    /// names one. `None`: the profile chooses. Without an order: what the control order is told in.
+    pub fn format_named<'s>(&'s self, order: Option<&'s OrderStep>) -> Option<&'s str> {
+        let first = || {
+            self.steps.iter().find_map(|step| match step {
+                Step::Order(order) => order.format.as_deref(),
+                _ => None,
+            })
+        };
+        order.and_then(|order| order.format.as_deref()).or_else(first)
+    }
+
     /// Names of the services that it plans answers of, or expects calls to.
     pub fn services(&self) -> impl Iterator<Item = &str> {
         let given = self.given.iter().filter_map(|given| match given {

@@ -11,9 +11,10 @@ pub use super::{
     secret::Secret,
 };
 use crate::exchange::bare_host;
-use crate::inputs::{Carried, Format};
+use crate::inputs::{self, Carried, Format};
 use crate::scenario::{
-    Capability, HealthState, LogState, OrderKind, OrderState, Stub, units::Span,
+    Capability, HealthState, JoinKey, LogState, OrderKind, OrderState, OrderStep, Scenario, Stub,
+    units::Span,
 };
 
 /// One relay's profile (YAML). Texts are minijinja templates; see `harness/profiles/reference.yaml`.
@@ -235,7 +236,7 @@ pub struct Send {
     #[serde(default)]
     pub attributes: Attributes,
     /// Join keys that this relay reads.
-    pub joins: Vec<crate::scenario::JoinKey>,
+    pub joins: Vec<JoinKey>,
 }
 
 /// One HTTP call.
@@ -372,6 +373,46 @@ impl Default for Categories {
 }
 
 impl Profile {
+    /// The input format of an order: as its scenario says, else the profile's first. Without an order: of the control order.
+    pub fn format_of(
+        &self,
+        scenario: &Scenario,
+        order: Option<&OrderStep>,
+    ) -> Option<&'static dyn Format> {
+        let first = || self.send.formats.first().map(String::as_str);
+        scenario.format_named(order).or_else(first).and_then(inputs::by_id)
+    }
+
+    /// Whether an order in this format can be joined with its landing by this key: the relay reads it, and there is a place
+    /// for it.
+    pub fn reads(&self, key: JoinKey, format: &dyn Format) -> bool {
+        self.send.joins.contains(&key) && self.has_place(key, format)
+    }
+
+    /// Whether an order in this format has a place for this key: a field of its own, or the attribute that the profile names.
+    pub fn has_place(&self, key: JoinKey, format: &dyn Format) -> bool {
+        match key {
+            JoinKey::Attribute => {
+                let named = self.send.attributes.visitor.is_some();
+                format.carries(Carried::VisitorId) || named && format.carries(Carried::Attributes)
+            }
+            JoinKey::Cart => format.carries(Carried::Cart),
+            JoinKey::Checkout => format.carries(Carried::Checkout),
+            JoinKey::LandingSite => format.carries(Carried::LandingUrl),
+        }
+    }
+
+    /// Whether the relay is told of consent by a call: by one of its own, or with the landing.
+    pub fn hears_consent(&self) -> bool {
+        let mentions = |text: &String| text.contains("consent");
+        self.send.consent.is_some()
+            || self.send.click.as_ref().is_some_and(|click| {
+                mentions(&click.path)
+                    || click.body.as_ref().is_some_and(mentions)
+                    || click.headers.values().any(mentions)
+            })
+    }
+
     /// Whether an order in this format carries the visitor's consent: in a field of its own, or in the attribute that the
     /// profile names.
     pub fn tells_consent(&self, format: &dyn Format) -> bool {

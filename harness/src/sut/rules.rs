@@ -15,7 +15,7 @@ use super::{
 use crate::{
     inputs::{self, Carried, Format, SecretKind},
     platforms::{AccountSeed, PLATFORMS},
-    scenario::{Capability, JoinKey, LogState, MAX_STUBS, stub_problems, units::Span},
+    scenario::{Capability, LogState, MAX_STUBS, stub_problems, units::Span},
     yaml,
 };
 
@@ -208,17 +208,7 @@ fn names(profile: &Profile, problems: &mut Problems) {
     }
     for key in &profile.send.joins {
         // What no order can carry would be expected of the relay all the same.
-        let carried = |fact| formats_of(profile).any(|format| format.carries(fact));
-        let told = match key {
-            JoinKey::Attribute => {
-                let named = profile.send.attributes.visitor.is_some();
-                carried(Carried::VisitorId) || named && carried(Carried::Attributes)
-            }
-            JoinKey::Cart => carried(Carried::Cart),
-            JoinKey::Checkout => carried(Carried::Checkout),
-            JoinKey::LandingSite => carried(Carried::LandingUrl),
-        };
-        if !told {
+        if !formats_of(profile).any(|format| profile.has_place(*key, format)) {
             let formats = profile.send.formats.join(", ");
             let key = serde_json::to_value(key).unwrap_or_default();
             let key = key.as_str().unwrap_or_default();

@@ -31,11 +31,15 @@ pub(super) enum Join {
     None,
 }
 
+/// Whether the order names its visitor by this key, in a place where the relay reads it.
+pub(super) fn can_join(case: &Case, profile: &Profile, step: &OrderStep, key: JoinKey) -> bool {
+    profile.format_of(&case.scenario, Some(step)).is_some_and(|format| profile.reads(key, format))
+        && step.join.as_ref().is_none_or(|keys| keys.contains(&key))
+}
+
 /// The strongest way in which the relay can join an order with what its visitor told.
 pub(super) fn join(case: &Case, profile: &Profile, order: &Order, step: &OrderStep) -> Join {
-    let has = |key: JoinKey| {
-        profile.send.joins.contains(&key) && step.join.as_ref().is_none_or(|j| j.contains(&key))
-    };
+    let has = |key: JoinKey| can_join(case, profile, step, key);
     // A landing can name only one cart: with several orders of one person it is open whose it was.
     let only_one = case.orders.iter().filter(|o| o.by == order.by).count() == 1;
     let cart = (has(JoinKey::Cart) && order.cart_token.is_some())
@@ -123,16 +127,6 @@ impl Clicks<'_> {
         ids
     }
 
-    /// Whether the relay's landings carry an answer, or answers have a call of their own.
-    fn tells_consent(&self) -> bool {
-        let send = &self.profile.send;
-        let mentions = |text: &String| text.contains("consent");
-        send.consent.is_some()
-            || send.click.as_ref().is_some_and(|click| {
-                click.body.as_ref().is_some_and(mentions) || click.headers.values().any(mentions)
-            })
-    }
-
     fn presence(&self, certain: bool, state: Decisions, is_last: bool) -> Presence {
         let withhold = self.profile.policies.unknown_consent == UnknownConsent::Withhold;
         let by_store = match (state.store, state.ads) {
@@ -142,7 +136,7 @@ impl Clicks<'_> {
             (Decision::Unknown, Decision::Granted) => Presence::Optional,
             // A storefront that tells of a landing only after a yes has nothing to add to it.
             (Decision::Unknown, _)
-                if !self.tells_consent() && self.at_order.store == Decision::Granted =>
+                if !self.profile.hears_consent() && self.at_order.store == Decision::Granted =>
             {
                 Presence::Optional
             }

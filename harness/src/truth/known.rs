@@ -1,7 +1,6 @@
 //! What the relay can know of the visitor's choice when it takes an order, and what that choice allows.
 
 use crate::{
-    inputs,
     plan::Order,
     scenario::{Decision, Decisions, OrderStep, Step},
     sut::profile::{Profile, UnknownConsent},
@@ -93,13 +92,7 @@ impl Model<'_> {
     }
 
     pub(super) fn carries_consent(&self, step: &OrderStep) -> bool {
-        let first = self.case.scenario.steps.iter().find_map(|step| match step {
-            Step::Order(order) => order.format.as_deref(),
-            _ => None,
-        });
-        let format = step.format.as_deref().or(first);
-        let format = format.or(self.profile.send.formats.first().map(String::as_str));
-        format.and_then(inputs::by_id).is_some_and(|format| self.profile.tells_consent(format))
+        self.format(step).is_some_and(|format| self.profile.tells_consent(format))
     }
 
     pub(super) fn allow(&self, known: &Known, person: &str, expected: &mut Expected) {

@@ -8,14 +8,14 @@ use time::OffsetDateTime;
 use crate::{
     exchange::OrderRef,
     history::{Action, Call, Did},
-    inputs,
+    inputs::{self, Format},
     plan::{Case, Order, Person},
     platforms::Platform,
     scenario::{Decisions, JoinKey, OrderState, OrderStep, Step, Topic, UntilStep},
     sut::profile::{Profile, ValueBasis},
     truth::{
         Adjustment, Amount, Count, Expected, Fact, Presence, Reason,
-        clicks::{Clicks, Join},
+        clicks::{Clicks, Join, can_join},
         consent::{self, Told},
         known::{Known, in_grace},
         stimulus::{self, unsure},
@@ -151,6 +151,11 @@ impl<'a> Model<'a> {
             contact_stop: None,
             unsure,
         }
+    }
+
+    /// The input format that the order is told in.
+    pub(super) fn format(&self, step: &OrderStep) -> Option<&'static dyn Format> {
+        self.profile.format_of(&self.case.scenario, Some(step))
     }
 
     fn step_of(&self, order: &Order) -> Option<(usize, &'a OrderStep)> {
@@ -385,8 +390,7 @@ impl<'a> Model<'a> {
             })
             .collect();
         landings.extend(self.noted_by_the_store(order, step_index, told, hooks));
-        let landing_site = self.profile.send.joins.contains(&JoinKey::LandingSite)
-            && step.join.as_ref().is_none_or(|j| j.contains(&JoinKey::LandingSite));
+        let landing_site = can_join(self.case, self.profile, step, JoinKey::LandingSite);
         let clicks = Clicks {
             case: self.case,
             platform: self.platform,

@@ -2,6 +2,7 @@
 
 use super::{MAX_TIMES, Rules};
 use crate::{
+    inputs,
     plan::bulk::{MAX_BULK, nth_id},
     scenario::{
         MoneyParts, OrderStep, WebhookStep,
@@ -52,6 +53,10 @@ impl Rules {
         }
         self.person_name(&format!("{at}/by"), order.by.as_deref());
         self.shop(&format!("{at}/shop"), order.shop.as_deref());
+        if let Some(format) = order.format.as_deref().filter(|id| inputs::by_id(id).is_none()) {
+            let known: Vec<_> = inputs::FORMATS.iter().map(|format| format.id()).collect();
+            self.unknown(&format!("{at}/format"), "input format", format, &known);
+        }
         self.money(&format!("{at}/total"), order.total.as_ref());
         self.parts(&format!("{at}/money"), order.total.as_ref(), &order.money);
         if let Some(zone) = order.zone.as_deref().filter(|zone| offset(zone).is_none()) {
