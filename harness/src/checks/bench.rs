@@ -222,6 +222,9 @@ impl Bench {
                 let order = self.case.order(id).unwrap().clone();
                 let body = self.body(&order, step.state.unwrap_or(OrderState::Paid));
                 self.webhook(Some(index), order.id, step.topic.unwrap_or(Topic::Paid), body);
+                if let Did::Webhook { signature, .. } = self.last_webhook() {
+                    *signature = step.sign;
+                }
             }
             Step::Refund(step) => {
                 let id = OrderRef::Named(step.order.clone());

@@ -1,6 +1,7 @@
 //! Whether an order counts, and why not.
 
 use crate::{
+    inputs::Carried,
     plan::Order,
     scenario::{Decision, OrderStep},
     sut::profile::UnknownConsent,
@@ -9,7 +10,6 @@ use crate::{
         clicks::Join,
         known::Known,
         orders::{Hook, Model},
-        stimulus::unsure,
     },
 };
 
@@ -32,7 +32,6 @@ impl Model<'_> {
         if genuine.is_empty() {
             return never("no webhook about it was genuine".into(), Reason::NotGenuine);
         }
-        let unsure = unsure(step);
         if order.test {
             return never("it is a test order".into(), Reason::OrderRule);
         }
@@ -44,7 +43,7 @@ impl Model<'_> {
         }
         let reached = genuine.iter().find(|h| self.counts_now(order, h) == Some(true));
         let Some(reached) = reached else {
-            if unsure.contains(&Fact::Count) {
+            if known.unsure.contains(&Fact::Count) {
                 return either("the scenario changed what decides whether it counts");
             }
             return never("it never reached a state that counts".into(), Reason::OrderRule);
@@ -78,7 +77,7 @@ impl Model<'_> {
                 UnknownConsent::Send => {}
             }
         }
-        if unsure.contains(&Fact::Count) {
+        if known.unsure.contains(&Fact::Count) {
             return either("the scenario changed what decides whether it counts");
         }
         let counting: Vec<_> =
@@ -102,7 +101,9 @@ impl Model<'_> {
         }
         let by_click = expected.ids.iter().any(|id| id.click && id.presence == Presence::Required);
         let by_browser = expected.ids.iter().any(|id| id.presence == Presence::Required);
+        let told = |fact| self.format(step).is_some_and(|format| format.carries(fact));
         let by_contact = expected.contact_allowed
+            && told(Carried::Contact)
             && (order.contact.email.is_some() || order.contact.phone.is_some());
         if !by_click && !self.platform.has_browser_copy() {
             return either("no click led to it");

@@ -9,7 +9,6 @@ use crate::{
         clicks::{Join, join},
         consent::{self, Told},
         orders::{Hook, Model},
-        stimulus::unsure,
     },
 };
 
@@ -23,6 +22,8 @@ pub(super) struct Known {
     pub(super) erased: bool,
     /// What the visitor really chose, whether or not the relay can find it.
     pub(super) visitor: Decisions,
+    /// What the scenario may have changed in what the relay was told.
+    pub(super) unsure: Vec<Fact>,
 }
 
 impl Model<'_> {
@@ -54,7 +55,7 @@ impl Model<'_> {
             Join::Visitor => consent::state_before(told, at),
             _ => Decisions::default(),
         };
-        let unsure = unsure(step);
+        let unsure = self.unsure(step, hooks);
         if join != Join::Visitor && carried.is_none() && answered.is_some() {
             open = Some("the relay has no sure way to find the visitor's choice");
         }
@@ -88,7 +89,7 @@ impl Model<'_> {
         if gpc && (state.ads == Decision::Granted || (sends && state.ads == Decision::Unknown)) {
             open = Some("the visitor sent Global Privacy Control");
         }
-        Known { state, open, gpc, join, erased, visitor }
+        Known { state, open, gpc, join, erased, visitor, unsure }
     }
 
     pub(super) fn carries_consent(&self, step: &OrderStep) -> bool {

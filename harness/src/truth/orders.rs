@@ -18,7 +18,7 @@ use crate::{
         clicks::{Clicks, Join, can_join},
         consent::{self, Told},
         known::{Known, in_grace},
-        stimulus::{self, unsure},
+        stimulus,
     },
 };
 
@@ -92,7 +92,7 @@ impl<'a> Model<'a> {
         let mut expected = self.blank(order, person, time);
         expected.other_times = other_times;
         expected.telling = telling(&hooks);
-        expected.unsure = unsure(step);
+        expected.unsure.extend(self.unsure(step, &hooks));
         self.edits(order, &hooks, &mut expected);
         self.adjustments(order, &mut expected);
         self.browser_copies(order, &mut expected);
@@ -156,6 +156,16 @@ impl<'a> Model<'a> {
     /// The input format that the order is told in.
     pub(super) fn format(&self, step: &OrderStep) -> Option<&'static dyn Format> {
         self.profile.format_of(&self.case.scenario, Some(step))
+    }
+
+    /// Facts that the scenario may have changed in what the relay was told of the order.
+    pub(super) fn unsure(&self, step: &OrderStep, hooks: &[Hook<'_>]) -> Vec<Fact> {
+        let genuine = hooks.iter().filter(|hook| hook.genuine);
+        let webhooks = genuine.filter_map(|hook| match self.step(hook.action) {
+            Some(Step::Webhook(webhook)) => Some(&**webhook),
+            _ => None,
+        });
+        stimulus::unsure(self.format(step), step, webhooks)
     }
 
     fn step_of(&self, order: &Order) -> Option<(usize, &'a OrderStep)> {
@@ -416,7 +426,7 @@ impl<'a> Model<'a> {
                 id.presence = if fresh { Presence::Optional } else { Presence::Forbidden };
             }
         }
-        if unsure(step).contains(&Fact::Join) {
+        if known.unsure.contains(&Fact::Join) {
             for id in ids.iter_mut().filter(|id| id.presence == Presence::Required) {
                 id.presence = Presence::Optional;
             }

@@ -6,7 +6,8 @@ use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use crate::{
     history::{Call, Shown},
-    scenario::{OrderState, OrderStep},
+    inputs::Format,
+    scenario::{OrderState, OrderStep, WebhookStep},
     truth::Fact,
 };
 
@@ -48,9 +49,55 @@ fn state(body: &Value) -> Option<OrderState> {
     serde_json::from_value(state.clone()).ok()
 }
 
-/// Facts that the patch of an order step may have changed.
-pub(super) fn unsure(step: &OrderStep) -> Vec<Fact> {
-    let Some(Value::Object(patch)) = &step.patch else { return Vec::new() };
+/// Every fact that an order's own words decide.
+const ALL: &[Fact] = &[
+    Fact::Value,
+    Fact::Currency,
+    Fact::Time,
+    Fact::Identity,
+    Fact::Device,
+    Fact::Join,
+    Fact::Id,
+    Fact::Count,
+    Fact::Consent,
+    Fact::Adjustments,
+];
+
+/// Facts that a scenario may have changed: by the patch of the order, or by the patch or the whole body of a webhook about
+/// it that the relay had to take.
+pub(super) fn unsure<'s>(
+    format: Option<&dyn Format>,
+    step: &OrderStep,
+    webhooks: impl Iterator<Item = &'s WebhookStep>,
+) -> Vec<Fact> {
+    let mut facts = Vec::new();
+    let mut add = |touched: &[Fact]| {
+        for fact in touched {
+            if !facts.contains(fact) {
+                facts.push(*fact);
+            }
+        }
+    };
+    if let Some(patch) = &step.patch {
+        add(&touched(format, patch));
+    }
+    for webhook in webhooks {
+        match (&webhook.raw, &webhook.patch) {
+            (Some(_), _) => add(ALL),
+            (None, Some(patch)) => add(&touched(format, patch)),
+            (None, None) => {}
+        }
+    }
+    facts
+}
+
+/// Facts that a patch may have changed. Only the fields of these two formats are known; elsewhere it may be any.
+fn touched(format: Option<&dyn Format>, patch: &Value) -> Vec<Fact> {
+    let known = format.is_some_and(|format| matches!(format.id(), "shopify" | "standard_webhooks"));
+    let Value::Object(patch) = patch else { return ALL.to_vec() };
+    if !known {
+        return ALL.to_vec();
+    }
     let mut facts = Vec::new();
     let inner = patch.get("data").and_then(Value::as_object);
     for key in patch.keys().chain(inner.into_iter().flat_map(|data| data.keys())) {

@@ -249,3 +249,59 @@ fn an_order_taken_back_before_it_was_surely_sent_is_left_open() {
     assert_eq!(sure.count, Count::Once);
     assert!(sure.adjustments[0].remaining.is_zero());
 }
+
+/// Whether order A counts, told in this format with these further fields, after this visit and before these steps.
+fn count_of(
+    visit: serde_json::Value,
+    order: serde_json::Value,
+    more: &[serde_json::Value],
+) -> (Count, String) {
+    let mut steps = vec![json!({ "visit": visit }), json!({ "order": order })];
+    steps.extend(more.iter().cloned());
+    let mut bench = Bench::new("meta", json!(steps));
+    bench.play();
+    let found = bench.expected("A");
+    (found.count, found.because)
+}
+
+#[test]
+fn an_order_is_joined_by_keys_that_its_own_format_has_a_place_for() {
+    let visit = || json!({"consent": "granted"});
+    let by_cart = |format: &str| {
+        count_of(visit(), json!({"id": "A", "format": format, "join": ["cart"]}), &[]).0
+    };
+    assert_eq!(by_cart("shopify"), Count::Once);
+    assert_eq!(by_cart("stripe"), Count::Either, "a session names no cart");
+}
+
+#[test]
+fn contact_data_identifies_a_shopper_only_where_the_format_has_a_place_for_it() {
+    let nameless =
+        json!({"consent": "granted", "click": "direct", "cookies": {"_fbp": null, "_ttp": null}});
+    let told = |format: &str| count_of(nameless.clone(), json!({"id": "A", "format": format}), &[]);
+    assert_eq!(told("segment").0, Count::Once);
+    assert_eq!(told("snowplow"), (Count::Either, "nothing identifies the shopper".to_owned()));
+}
+
+#[test]
+fn what_a_scenario_wrote_itself_is_not_judged_as_if_the_plan_had_written_it() {
+    let visit = || json!({"consent": "granted"});
+    let order = || json!({"id": "A"});
+    let about_a = |fields: serde_json::Value| {
+        let mut webhook = json!({"order": "A", "topic": "updated"});
+        webhook.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+        count_of(visit(), order(), &[json!({ "webhook": webhook })]).0
+    };
+    assert_eq!(about_a(json!({})), Count::Once);
+    assert_eq!(about_a(json!({"patch": {"tags": "vip"}})), Count::Once);
+    assert_eq!(about_a(json!({"patch": {"financial_status": "voided"}})), Count::Either);
+    assert_eq!(about_a(json!({"raw": "{}"})), Count::Either);
+    // What was refused for its signature changed nothing.
+    assert_eq!(about_a(json!({"raw": "{}", "sign": "flipped"})), Count::Once);
+    let patched = |format: &str| {
+        let order = json!({"id": "A", "format": format, "patch": {"status": "on-hold"}});
+        count_of(visit(), order, &[]).0
+    };
+    assert_eq!(patched("shopify"), Count::Once, "a field that Shopify does not have");
+    assert_eq!(patched("woocommerce"), Count::Either);
+}
