@@ -78,10 +78,7 @@ impl<'a> Driver<'a> {
     ) -> Result<(), Fault> {
         let known = self.order_at(placed)?.clone();
         let first = self.first(placed, topic, manner.redelivery)?;
-        let shown = match known.first.first() {
-            Some((_, created)) if manner.stale => created.state,
-            _ => first.state,
-        };
+        let shown = if manner.stale { known.order.state } else { first.state };
         let about = About { state: shown, kind: known.order.kind, test: known.order.test };
         if manner.raw.is_none() && !known.format.tells(topic, about) {
             // This sender has no message for it: nothing goes out, as in life.
@@ -237,7 +234,7 @@ impl<'a> Driver<'a> {
         Ok(outgoing)
     }
 
-    /// The order as the store shows it, now or as it was at its first delivery.
+    /// The order as the store shows it, now or as it was when it was placed.
     fn view<'v>(
         &self,
         known: &'v Placed<'_>,
@@ -262,8 +259,8 @@ impl<'a> Driver<'a> {
         };
         let refunds: Vec<_> = known.refunds.iter().take(first.refunds).cloned().collect();
         let refunded = refunds.iter().map(|refund| refund.amount).sum();
-        let created = known.first.first().map_or(first, |(_, first)| first);
-        let at = if stale { created } else { first };
+        let created = known.created();
+        let at = if stale { &created } else { first };
         Ok(OrderView {
             order: &known.order,
             person: known.person,

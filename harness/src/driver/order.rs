@@ -345,6 +345,21 @@ impl Placed<'_> {
         self.refunds.iter().map(|refund| refund.amount).sum()
     }
 
+    /// The order as it was placed, whatever was told of it by now.
+    pub(super) fn created(&self) -> First {
+        let (state, at) = (self.order.state, self.placed_at);
+        First {
+            delivery_id: String::new(),
+            event_id: String::new(),
+            triggered_at: at,
+            state,
+            total: self.order.total,
+            updated_at: at,
+            cancelled_at: (state == OrderState::Cancelled).then_some(at),
+            refunds: 0,
+        }
+    }
+
     /// The order as it stands, with the ids of a delivery.
     pub(super) fn facts(
         &self,

@@ -254,6 +254,20 @@ async fn a_stale_delivery_shows_the_order_as_it_was() {
 }
 
 #[tokio::test]
+async fn a_stale_delivery_shows_the_order_as_it_was_placed_although_nothing_was_told_of_it_then() {
+    let play = Play::of(
+        "  - order: { id: A, state: pending, browser: false, topics: [] }\n  - webhook: { order: A, topic: paid, state: paid, total: 9.00 EUR }\n  - webhook: { order: A, topic: create, stale: true }\n",
+    );
+    let play = play.await.answer_all().await;
+    let (_, requests) = play.steps().await;
+    assert_eq!(topics(&requests), ["orders/paid", "orders/create"]);
+    let bodies: Vec<_> = requests.iter().map(body).collect();
+    let states: Vec<_> = bodies.iter().map(|order| &order["financial_status"]).collect();
+    assert_eq!(states, ["paid", "pending"]);
+    assert_eq!(bodies[1]["updated_at"], bodies[1]["created_at"]);
+}
+
+#[tokio::test]
 async fn wrong_signatures_are_noted_with_the_answers_that_are_right() {
     let play = Play::of(
         "  - order: { id: A, topics: [] }\n  - webhook: { order: A, sign: flipped }\n  - webhook: { order: A, sign: previous, layout: unusual, lower_case_headers: true }\n",
