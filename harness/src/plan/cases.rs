@@ -292,7 +292,7 @@ fn concrete(draft: Draft, options: &PlanOptions<'_>) -> Result<Case, String> {
     for (nth, step) in (0..).zip(order_steps(&scenario)) {
         let by = step.by.as_deref().unwrap_or("shopper");
         let person = people.get(by).ok_or_else(|| format!("there is no person `{by}`"))?;
-        let mut order = people::order(&source, step, person, nth, at, options.seed);
+        let mut order = people::order(&source, step, person, nth, at);
         if let Some(other) = &step.same_id_as {
             let earlier = |o: &&Order| o.id == crate::exchange::OrderRef::Named(other.clone());
             let earlier = orders.iter().find(earlier);
@@ -304,7 +304,7 @@ fn concrete(draft: Draft, options: &PlanOptions<'_>) -> Result<Case, String> {
         orders.push(order);
     }
     let nth = u64::try_from(orders.len()).unwrap_or(0);
-    let sentinel = people::control(&source, &sentinel_person, nth, at, options.seed);
+    let sentinel = people::control(&source, &sentinel_person, nth, at);
     let values = values(&people, orders.iter().chain([&sentinel]), options.profile)?;
     let mut case = Case {
         id: 0,

@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 use super::{Contact, Order, Person};
 use crate::{
     exchange::OrderRef,
+    inputs::money,
     scenario::{MoneyParts, OrderKind, OrderState, OrderStep, units::Money, units::offset},
 };
 
@@ -16,17 +17,24 @@ use crate::{
 /// the same case has the same tracers whichever other cases run.
 #[derive(Debug, Clone)]
 pub(super) struct Source {
+    seed: u64,
     key: String,
 }
 
 impl Source {
     pub(super) fn new(seed: u64, case: &str) -> Self {
-        Self { key: format!("{seed}/{case}") }
+        Self { seed, key: format!("{seed}/{case}") }
     }
 
     /// A source of its own for one part.
     fn part(&self, name: &str) -> Self {
-        Self { key: format!("{}/{name}", self.key) }
+        Self { seed: self.seed, key: format!("{}/{name}", self.key) }
+    }
+
+    /// Where this run begins to count values of one sort, below `limit`: what is counted is unique in a run, and what comes
+    /// late from a run of another seed is not taken for this one's.
+    fn start(&self, of: &str, limit: u64) -> u64 {
+        Self::new(self.seed, "start").number(of, limit)
     }
 
     fn bytes(&self, label: &str, n: usize) -> Vec<u8> {
@@ -224,20 +232,19 @@ fn contact(own: &Source, ordinal: u64, control: bool) -> Contact {
 
 /// 555-01xx in the US, 07700 900xxx in the UK (Ofcom's numbers for drama); abroad with the country code.
 fn phone(own: &Source, ordinal: u64, country: Option<&str>) -> String {
-    let british = country == Some("GB") && ordinal < 1_000;
-    if british {
+    const BRITISH: u64 = 1_000;
+    if country == Some("GB") && ordinal < BRITISH {
+        let ordinal = (ordinal + own.start("british phones", BRITISH)) % BRITISH;
         return match own.number("phone", 3) {
             0 => format!("07700 900{ordinal:03}"),
             1 => format!("(07700) 900-{ordinal:03}"),
             _ => format!("+44 7700 900{ordinal:03}"),
         };
     }
-    let codes = u64::try_from(AREA_CODES.len()).unwrap_or(1);
-    let area = usize::try_from(ordinal / 100 % codes)
-        .ok()
-        .and_then(|i| AREA_CODES.get(i))
-        .copied()
-        .unwrap_or(212);
+    let numbers = 100 * u64::try_from(AREA_CODES.len()).unwrap_or(1);
+    let ordinal = (ordinal + own.start("phones", numbers)) % numbers;
+    let area =
+        usize::try_from(ordinal / 100).ok().and_then(|i| AREA_CODES.get(i)).copied().unwrap_or(212);
     let line = ordinal % 100;
     match (country, own.number("phone", 3)) {
         (Some("US"), 0) => format!("({area}) 555-01{line:02}"),
@@ -305,10 +312,9 @@ pub(super) fn order(
     person: &Person,
     nth: u64,
     at: Position,
-    seed: u64,
 ) -> Order {
     let own = source.part(&format!("order {}", step.id));
-    let mut order = blank(&own, OrderRef::Named(step.id.clone()), person, nth, at, seed);
+    let mut order = blank(&own, OrderRef::Named(step.id.clone()), person, nth, at);
     order.by = step.by.clone().unwrap_or_else(|| "shopper".into());
     order.shop = usize::from(step.shop.as_deref() == Some("two"));
     if step.large_id {
@@ -339,21 +345,15 @@ pub(super) fn order(
 }
 
 /// The control order.
-pub(super) fn control(
-    source: &Source,
-    person: &Person,
-    nth: u64,
-    at: Position,
-    seed: u64,
-) -> Order {
-    blank(&source.part("control order"), OrderRef::Sentinel, person, nth, at, seed)
+pub(super) fn control(source: &Source, person: &Person, nth: u64, at: Position) -> Order {
+    blank(&source.part("control order"), OrderRef::Sentinel, person, nth, at)
 }
 
-fn blank(own: &Source, id: OrderRef, person: &Person, nth: u64, at: Position, seed: u64) -> Order {
+fn blank(own: &Source, id: OrderRef, person: &Person, nth: u64, at: Position) -> Order {
     let ordinal = at.orders + nth;
     // Ids are counted, in steps wide enough for bulk orders, from a start that the seed chooses.
-    let start = Source::new(seed, "start").number("orders", 40_000) * 10_000_000_000;
-    let first_name = Source::new(seed, "start").number("names", 8_000) * 100_000;
+    let start = own.start("orders", 40_000) * 10_000_000_000;
+    let first_name = own.start("names", 8_000) * 100_000;
     let cents = i64::try_from(1_000 + ordinal).unwrap_or(1_000);
     let mut canaries: BTreeMap<&'static str, String> =
         ["note", "attribute", "line_property", "order_status_key", "company", "address2", "page"]
@@ -402,7 +402,7 @@ fn blank(own: &Source, id: OrderRef, person: &Person, nth: u64, at: Position, se
 /// Parts that the step does not name are chosen so that total = subtotal + tax + shipping, all different:
 /// a relay that reports another basis than it declares is found out.
 fn set_money(order: &mut Order, total: &Money, parts: &MoneyParts) {
-    let scale = minor_digits(&total.currency);
+    let scale = money::digits(&total.currency);
     let share =
         |hundredths: i64| (total.amount * Decimal::new(hundredths, 2)).trunc_with_scale(scale);
     let given = |part: &Option<Money>| part.as_ref().map(|money| money.amount);
@@ -424,16 +424,6 @@ fn set_money(order: &mut Order, total: &Money, parts: &MoneyParts) {
     order.shipping = shipping;
     order.subtotal = subtotal.unwrap_or_else(|| rest(tax + shipping));
     order.discount = given(&parts.discount).unwrap_or_default();
-}
-
-/// Digits behind the point by ISO 4217, for the currencies that do not have two.
-pub fn minor_digits(currency: &str) -> u32 {
-    match currency {
-        "BIF" | "CLP" | "DJF" | "GNF" | "ISK" | "JPY" | "KMF" | "KRW" | "PYG" | "RWF" | "UGX"
-        | "VND" | "VUV" | "XAF" | "XOF" | "XPF" => 0,
-        "BHD" | "IQD" | "JOD" | "KWD" | "LYD" | "OMR" | "TND" => 3,
-        _ => 2,
-    }
 }
 
 /// The field of this name, as scenarios write it.
@@ -514,6 +504,18 @@ mod tests {
             let ["fb", "1", born, random] = parts.as_slice() else { panic!("{parts:?}") };
             assert!(born.len() == 13 && random.parse::<u64>().is_ok());
         }
+    }
+
+    #[test]
+    fn telephone_numbers_follow_the_seed() {
+        let at = Position { case: 3, people: 40, orders: 3 };
+        let phone = |seed| {
+            let contact = person(&Source::new(seed, "c"), "shopper", 0, true, at, true).contact;
+            normalise::e164(&contact.phone.unwrap(), contact.country.as_deref()).unwrap()
+        };
+        let numbers: std::collections::BTreeSet<_> = (0..20).map(phone).collect();
+        assert!(numbers.len() > 15, "{numbers:?}");
+        assert_eq!(phone(7), phone(7));
     }
 
     #[test]
