@@ -1,6 +1,10 @@
 //! How to speak to one kind of relay. The profile is the only thing that knows a relay's HTTP API.
 
-use std::{collections::BTreeMap, fmt, path::PathBuf};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    path::PathBuf,
+};
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -369,6 +373,14 @@ impl Default for Categories {
             ads_user_data: "AdUserData".into(),
             ads_personalise: "AdPersonalization".into(),
         }
+    }
+}
+
+impl Categories {
+    /// The names that differ.
+    pub fn names(&self) -> BTreeSet<&str> {
+        let all = [&self.store, &self.ads, &self.ads_user_data, &self.ads_personalise];
+        all.into_iter().map(String::as_str).collect()
     }
 }
 

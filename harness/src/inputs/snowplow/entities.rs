@@ -75,7 +75,8 @@ fn consent(view: &OrderView<'_>, domain: &str) -> Option<Value> {
     let allowed = answers.iter().filter(|(_, allowed)| *allowed).count();
     let kind = match allowed {
         0 => "deny_all",
-        n if n == answers.len() => "allow_all",
+        // A purpose without an answer is not allowed: who reads `allow_all` would take it for a yes.
+        n if n == view.categories.names().len() => "allow_all",
         _ => "allow_selected",
     };
     let mut scopes = vec!["necessary"];

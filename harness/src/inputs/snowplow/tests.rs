@@ -6,7 +6,7 @@ use super::*;
 use crate::{
     inputs::samples::{Sample, header},
     plan::all,
-    scenario::Decision,
+    scenario::{Decision, Decisions},
 };
 
 fn entity<'a>(entities: &'a Value, name: &str) -> Option<&'a Value> {
@@ -59,6 +59,10 @@ fn consent_lists_the_scopes_that_were_allowed() {
     assert_eq!(told(Some(all(Decision::Denied))), Some((json!("deny_all"), json!(["necessary"]))));
     let scopes = json!(["necessary", "Storage", "Advertising", "AdUserData", "AdPersonalization"]);
     assert_eq!(told(Some(all(Decision::Granted))), Some((json!("allow_all"), scopes)));
+    // What was not asked was not allowed.
+    let some = Decisions { ads_user_data: Decision::Unknown, ..all(Decision::Granted) };
+    let scopes = json!(["necessary", "Storage", "Advertising", "AdPersonalization"]);
+    assert_eq!(told(Some(some)), Some((json!("allow_selected"), scopes)));
 }
 
 #[test]

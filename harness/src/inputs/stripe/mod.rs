@@ -22,6 +22,7 @@ mod charge;
 mod session;
 
 use serde_json::{Value, json};
+use time::OffsetDateTime;
 
 use super::{
     About, Carried, Delivery, Format, InputFault, SecretKind, Subject,
@@ -116,7 +117,7 @@ impl Format for Stripe {
             "id": format!("evt_1{}", delivery.event_id.replace('-', "")),
             "object": "event",
             "api_version": API_VERSION,
-            "created": delivery.triggered_at.unix_timestamp(),
+            "created": created(delivery).unix_timestamp(),
             "livemode": !test,
             "pending_webhooks": 1,
             "request": {"id": null, "idempotency_key": null},
@@ -180,6 +181,17 @@ impl Format for Stripe {
         };
         headers.extend(value.map(|value| ("Stripe-Signature".to_owned(), value)));
         Ok(headers)
+    }
+}
+
+/// When the event happened: an order is paid at the moment it is placed, unless its money came later.
+fn created(delivery: &Delivery<'_>) -> OffsetDateTime {
+    match (&delivery.subject, delivery.topic) {
+        (Subject::Order(view), Topic::Create) => view.placed_at,
+        (Subject::Order(view), Topic::Paid) if view.order.state == OrderState::Paid => {
+            view.placed_at
+        }
+        _ => delivery.triggered_at,
     }
 }
 

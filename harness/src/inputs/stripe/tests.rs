@@ -171,3 +171,28 @@ fn a_body_that_breaks_the_rules_is_found() {
         assert!(wrong.iter().any(|text| text.starts_with(pointer)), "{pointer}: {wrong:?}");
     }
 }
+
+#[test]
+fn an_order_that_is_paid_at_once_is_an_event_of_that_moment() {
+    let mut sample = Sample::new();
+    // Told three hours after it was placed.
+    let event = |sample: &Sample, topic| {
+        let mut delivery = sample.delivery(topic);
+        delivery.triggered_at += time::Duration::hours(3);
+        if let (Topic::Paid, Subject::Order(view)) = (topic, &mut delivery.subject) {
+            view.state = OrderState::Paid;
+        }
+        let event = body(&delivery);
+        let told = delivery.triggered_at.unix_timestamp();
+        let at = |value: &Value| value.as_i64().unwrap() - told;
+        (at(&event["created"]), at(&event["data"]["object"]["created"]))
+    };
+    let (created, session) = event(&sample, Topic::Paid);
+    assert_eq!(created, session);
+    // Money that comes later is an event of its own moment.
+    sample.order.state = OrderState::Pending;
+    let (created, session) = event(&sample, Topic::Paid);
+    assert!(created == 0 && session < 0, "{created} {session}");
+    let (created, session) = event(&sample, Topic::Create);
+    assert_eq!(created, session);
+}
