@@ -241,11 +241,16 @@ fn client_id(view: &OrderView<'_>) -> String {
 
 /// The stream's id: the shop's write key if it is one, else made from it.
 fn measurement_id(shop: &Shop) -> String {
-    if shop.write_key.starts_with("G-") {
+    if is_measurement_id(&shop.write_key) {
         return shop.write_key.clone();
     }
     let digest = hex::encode_upper(Sha256::digest(&shop.write_key));
     format!("G-{}", digest.get(..10).unwrap_or_default())
+}
+
+/// Whether a key is a stream's id, which is public.
+pub(crate) fn is_measurement_id(key: &str) -> bool {
+    key.starts_with("G-")
 }
 
 /// Parameters of the event, against those of the page.

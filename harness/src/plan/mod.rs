@@ -23,6 +23,7 @@ use time::OffsetDateTime;
 
 use crate::{
     exchange::{CaseId, OrderRef},
+    inputs::ga4,
     platforms::Account,
     scenario::{Capability, Click, Decision, OrderKind, OrderState, Scenario},
 };
@@ -285,15 +286,16 @@ pub struct Shop {
 impl Shop {
     /// Everything secret in its settings, with a name for people: what must stand in no log, report or error text.
     pub fn secrets(&self) -> impl Iterator<Item = (String, &str)> {
+        // A measurement id stands in every page of the shop.
+        let write_key = Some(&self.write_key).filter(|key| !ga4::is_measurement_id(key));
         let webhooks = [
             &self.secret,
             &self.previous_secret,
             &self.webhook_secret,
             &self.previous_webhook_secret,
-            &self.write_key,
         ];
-        let webhooks =
-            webhooks.into_iter().map(|secret| ("a webhook secret".to_owned(), &**secret));
+        let webhooks = webhooks.into_iter().chain(write_key);
+        let webhooks = webhooks.map(|secret| ("a webhook secret".to_owned(), &**secret));
         webhooks.chain(self.accounts.iter().flat_map(|(platform, account)| {
             account
                 .secret

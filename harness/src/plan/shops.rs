@@ -112,6 +112,12 @@ mod tests {
         let [shop] = shops.as_slice() else { panic!("{shops:?}") };
         assert_eq!((shop.id.as_str(), shop.secret.as_str()), ("main", "s"));
         assert!(shop.write_key == "k" && shop.webhook_secret.starts_with("whsec_"));
+        let secrets = |shop: &Shop| -> Vec<String> {
+            shop.secrets().map(|(_, secret)| secret.to_owned()).collect()
+        };
+        assert!(secrets(shop).contains(&"k".to_owned()));
+        let stream = Shop { write_key: "G-TEST000001".into(), ..shop.clone() };
+        assert!(!secrets(&stream).contains(&"G-TEST000001".to_owned()), "every page shows it");
         let fields =
             BTreeMap::from([("pixel_id", "1".to_owned()), ("access_token", "t".to_owned())]);
         let mut account = Account { key: "1".into(), fields, secret: &["access_token"] };
