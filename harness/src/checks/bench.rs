@@ -81,6 +81,7 @@ impl Bench {
             why: None,
             source: Default::default(),
             needs: Vec::new(),
+            tells: Vec::new(),
             settings: BTreeMap::new(),
             given: Vec::new(),
             steps,

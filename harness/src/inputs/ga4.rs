@@ -119,6 +119,10 @@ impl Format for Ga4 {
         seen.wrong()
     }
 
+    fn is_json(&self) -> bool {
+        false
+    }
+
     fn write(&self, body: &Value, layout: Layout) -> Written {
         let pairs = pairs(body);
         if layout == Layout::Minified {

@@ -1,5 +1,6 @@
 //! What a format is: its messages, its body, its headers and signature, and what it has no place for.
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{Delivery, layout, patch, signing};
@@ -52,6 +53,11 @@ pub trait Format: Sync + std::fmt::Debug {
 
     /// What is wrong with a body by the format's own published rules; empty if nothing is.
     fn inspect(&self, topic: Topic, body: &Value) -> Vec<String>;
+
+    /// Whether the content travels as JSON in the body, so that another text there is an unreadable delivery.
+    fn is_json(&self) -> bool {
+        true
+    }
 
     /// The content as it travels. JSON in the body unless a format says otherwise.
     fn write(&self, body: &Value, layout: Layout) -> Written {
@@ -144,6 +150,13 @@ pub enum SecretKind {
     None,
 }
 
+impl SecretKind {
+    /// Whether the bytes of a delivery are signed with it.
+    pub const fn signs(self) -> bool {
+        matches!(self, Self::Plain | Self::Whsec | Self::WhsecText)
+    }
+}
+
 /// The sort of order that a message is to tell of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct About {
@@ -162,8 +175,9 @@ impl About {
     }
 }
 
-/// A fact about an order that a format has a place for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+/// A fact about an order that a format has a place for; `tells` of a scenario names those that it is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Carried {
     /// Attributes by name, chosen by the storefront.
     Attributes,

@@ -330,7 +330,7 @@ pub(crate) mod tests {
             "platforms": platforms,
             "capabilities": ["delivery_log", "dead_letters", "replay", "credentials", "health", "erasure", "export",
                 "restart", "clock", "settings", "shops", "clicks", "consent", "refunds"],
-            "send": {"webhooks": {}, "formats": [], "joins": []},
+            "send": {"webhooks": {}, "formats": [], "joins": [], "click": {"path": "/clicks"}, "consent": {"path": "/consent"}},
         }))
         .unwrap()
     }

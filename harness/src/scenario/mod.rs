@@ -21,6 +21,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use serde::Deserialize;
 
+use crate::inputs::Carried;
 pub(crate) use service::problems as stub_problems;
 pub use {
     capability::Capability,
@@ -65,6 +66,10 @@ pub struct Scenario {
     /// Capabilities that the relay must declare for this case to make sense, beyond those that the steps imply.
     #[serde(default)]
     pub needs: Vec<Capability>,
+    /// Facts about orders that the relay has to be told for this case to make sense: the input format must have a place for
+    /// each. Landings and devices are also told by a call for landings.
+    #[serde(default)]
+    pub tells: Vec<Carried>,
     /// How the relay is set up, where that is the point: values handed to the profile's templates as `settings.NAME`.
     /// A case with settings has a relay of its own.
     #[serde(default)]

@@ -112,6 +112,11 @@ impl Rules {
                 self.say(format!("covers/{i}"), format!("`{entry}` is listed twice"), TWICE);
             }
         }
+        for (i, fact) in scenario.tells.iter().enumerate() {
+            if scenario.tells.iter().take(i).any(|before| before == fact) {
+                self.say(format!("tells/{i}"), "the fact is listed twice", TWICE);
+            }
+        }
         self.platforms("platforms", &scenario.platforms);
         if scenario.steps.is_empty() {
             self.say("steps", "nothing happens in it", "write it like - order: { id: A }");
