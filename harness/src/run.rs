@@ -12,7 +12,7 @@ pub(crate) mod wait;
 use std::{
     collections::BTreeMap,
     net::SocketAddr,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -114,14 +114,7 @@ pub async fn run(
     let started = Instant::now();
     let plan = plan(options)?;
     progress(Progress::Planned(plan.cases.len()));
-    let authority = match &options.ca {
-        Some(dir) => Authority::load(dir).map_err(|e| RunError::Usage(e.to_string()))?,
-        None => Authority::default(),
-    };
-    let gateway = GatewayOptions { started, platforms: PLATFORMS, listen: options.listen };
-    let gateway = Gateway::start_with(gateway, authority)
-        .await
-        .map_err(|e| RunError::Harness(format!("the gateway cannot listen: {e}")))?;
+    let gateway = gateway(started, options.listen, options.ca.as_deref()).await?;
     let planned_shops = shops_needed(&plan);
     let shops = cases::shops(plan.seed, 0, planned_shops, &options.profile);
     let wanting = plan.cases.iter().find(|c| !c.private_relay && c.shops_needed() > shops.len());
@@ -249,6 +242,33 @@ const JOBS_IN_FEW_SHOPS: usize = 24;
 
 /// Private relay processes at the same time: each costs a process start.
 const PRIVATE_RELAYS: usize = 24;
+
+/// Opens the gateway. `started`: when the run began; `listen`: where the platforms are to be found; `ca`: folder with the
+/// authority that the relay trusts, `None`: one that ends with the gateway.
+///
+/// # Errors
+///
+/// The authority cannot be read, or the address cannot be had: both are the caller's choice.
+pub(crate) async fn gateway(
+    started: Instant,
+    listen: SocketAddr,
+    ca: Option<&Path>,
+) -> Result<Gateway, RunError> {
+    let authority = match ca {
+        Some(dir) => Authority::load(dir).map_err(|e| RunError::Usage(e.to_string()))?,
+        None => Authority::default(),
+    };
+    let options = GatewayOptions { started, platforms: PLATFORMS, listen };
+    Gateway::start_with(options, authority).await.map_err(|e| match listen.port() {
+        // Any port would have done: nobody's options are at fault.
+        0 if listen.ip().is_loopback() => {
+            RunError::Harness(format!("the ad platforms cannot listen on {listen}: {e}"))
+        }
+        _ => RunError::Usage(format!(
+            "the ad platforms cannot listen on {listen}: {e}\nhint: choose another --listen ADDR, or port 0 for any"
+        )),
+    })
+}
 
 /// Scenarios to cases.
 ///

@@ -94,3 +94,30 @@ fn everything_that_is_listed_can_be_explained() {
     }
     assert_eq!(harness(&["explain", "NOPE-1"]).status.code(), Some(4));
 }
+
+#[test]
+fn a_mistyped_id_is_answered_with_the_nearest() {
+    for (id, near) in [
+        ("META-FBC-FORMT", "did you mean `META-FBC-FORMAT`"),
+        ("exactly_onec", "did you mean `exactly_once`"),
+        ("dedup/thank_you_relaod/meta", "did you mean `dedup/thank_you_reload`"),
+        ("dedup", "did you mean `dedup/"),
+    ] {
+        let output = harness(&["explain", id]);
+        let error = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(4), "{id}: {error}");
+        assert!(error.contains(near), "{id}: {error}");
+    }
+}
+
+#[test]
+fn an_address_that_is_taken_is_bad_usage_and_is_named() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = taken.local_addr().expect("bound").to_string();
+    for command in ["run", "doctor"] {
+        let output = harness(&[command, "--listen", &address]);
+        let error = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{command}: {error}");
+        assert!(error.contains(&address) && error.contains("--listen ADDR"), "{error}");
+    }
+}

@@ -9,7 +9,7 @@ use crate::{
     cli::ExplainArgs,
     platforms::{PLATFORMS, Severity},
     run::RunError,
-    scenario::{Scenario, load},
+    scenario::{Scenario, load, select::edit_distance},
 };
 
 /// Explains.
@@ -26,10 +26,42 @@ pub fn explain(args: &ExplainArgs) -> Result<Done, RunError> {
         .or_else(|| rule(id))
         .or_else(|| scenario(id, &all, &dir));
     text.map(Done::passed).ok_or_else(|| {
+        let near = match nearest(id, &all) {
+            near if near.is_empty() => String::new(),
+            near => format!("did you mean {}? ", near.join(", ")),
+        };
         RunError::NothingSelected(format!(
-            "nothing is called `{id}`\nhint: `harness list` names the cases, `harness list --coverage` the catalogue entries"
+            "nothing is called `{id}`\nhint: {near}`harness list` names the cases, `harness list --coverage` the catalogue entries"
         ))
     })
+}
+
+/// Up to five ids that look most like this one, or begin with it as with a topic (`dedup`, `DED`).
+fn nearest(id: &str, scenarios: &[Scenario]) -> Vec<String> {
+    let written = id.to_lowercase();
+    // Of a case's name its scenario: `topic/name`.
+    let scenario = written.split('/').take(2).collect::<Vec<_>>().join("/");
+    let entries = catalogue::entries().iter().map(|entry| entry.id.as_str());
+    let checks = CHECKS.iter().map(|check| check.about().id);
+    let rules = PLATFORMS.iter().flat_map(|platform| platform.rules()).map(|rule| rule.id);
+    let names = scenarios.iter().map(|scenario| scenario.name.as_str());
+    let mut near: Vec<(usize, &str)> = entries
+        .chain(checks)
+        .chain(rules)
+        .chain(names)
+        .filter_map(|name| {
+            let known = name.to_lowercase();
+            let below = known.strip_prefix(&written).is_some_and(|r| r.starts_with(['/', '-']));
+            let distance = edit_distance(&written, &known).min(edit_distance(&scenario, &known));
+            match below {
+                true => Some((0, name)),
+                false => (distance <= written.len().div_ceil(3)).then_some((distance, name)),
+            }
+        })
+        .collect();
+    near.sort_unstable();
+    near.dedup();
+    near.into_iter().take(5).map(|(_, name)| format!("`{name}`")).collect()
 }
 
 fn level(severity: Severity) -> &'static str {

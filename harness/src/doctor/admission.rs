@@ -5,9 +5,8 @@ use std::time::{Duration, Instant};
 use super::{Options, Places, Point, declares};
 use crate::{
     exit_code,
-    gateway::{Authority, Door, Gateway, GatewayOptions},
+    gateway::Door,
     plan::Shop,
-    platforms::PLATFORMS,
     run::{self, RunError},
     scenario::Capability,
     sut::{
@@ -68,18 +67,6 @@ impl Admission<'_> {
             ));
         }
         None
-    }
-
-    pub(super) async fn gateway(&self) -> Result<Gateway, RunError> {
-        let authority = match &self.options.ca {
-            Some(dir) => Authority::load(dir).map_err(|e| RunError::Usage(e.to_string()))?,
-            None => Authority::default(),
-        };
-        let listen = self.options.listen;
-        let options = GatewayOptions { started: Instant::now(), platforms: PLATFORMS, listen };
-        Gateway::start_with(options, authority).await.map_err(|e| {
-            RunError::Usage(format!("the ad platforms cannot listen on {listen}: {e}\nhint: choose another --listen ADDR, or port 0 for any"))
-        })
     }
 
     /// Starts or reaches the relay.

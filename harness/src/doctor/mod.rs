@@ -23,14 +23,19 @@ mod stay;
 mod strangers;
 mod told;
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{net::SocketAddr, path::PathBuf, time::Instant};
 
 use self::{admission::Admission, course::Course, places::Places};
 pub use self::{
     point::{Point, State},
     settings::Settings,
 };
-use crate::{exit_code, gateway::Gateway, run::RunError, sut::profile::Profile};
+use crate::{
+    exit_code,
+    gateway::Gateway,
+    run::{self, RunError},
+    sut::profile::Profile,
+};
 
 /// Whom to examine.
 #[derive(Debug, Clone)]
@@ -77,7 +82,7 @@ pub async fn examine(options: &Options) -> Result<Diagnosis, RunError> {
         return Ok(early(profile.name, points, exit_code::USAGE));
     }
     let course = Course::plan(&profile, &places)?;
-    let gateway = admission.gateway().await?;
+    let gateway = run::gateway(Instant::now(), options.listen, options.ca.as_deref()).await?;
     gateway.add_shops(&course.shops);
     let settings = Settings::of(options, &profile, &gateway)?;
     let relay = match admission.relay(&course.shops, gateway.door()).await {
