@@ -13,7 +13,8 @@ use crate::{
 ///
 /// # Errors
 ///
-/// If a report cannot be used, or a regression is asked for and there is only one.
+/// If a report cannot be used, a regression is asked for and there is only one, or the first and the last are shards
+/// that share no case.
 pub fn compare(args: &CompareArgs) -> Result<Done, RunError> {
     if args.regression && args.reports.len() < 2 {
         return Err(RunError::Usage(
@@ -35,6 +36,16 @@ pub fn compare(args: &CompareArgs) -> Result<Done, RunError> {
         let same = before.summary.relay == after.summary.relay;
         (same || args.regression).then(|| differences(&before.summary, &after.summary))
     });
+    if let (Some(differences), [before, .., after]) = (&differences, args.reports.as_slice())
+        && differences.compared == 0
+        && !differences.same_part
+    {
+        return Err(RunError::Usage(format!(
+            "{} and {} have no case in common: they are shards that share none\nhint: compare the same shard of both runs, or merge the shards of each first",
+            before.display(),
+            after.display()
+        )));
+    }
     let comparison = Comparison { runs, differences };
     let output = match args.format {
         Form::Text => compare::text(&comparison),

@@ -16,6 +16,10 @@ pub struct Differences {
     pub same_suite: bool,
     /// False: they had other people, orders and click ids.
     pub same_seed: bool,
+    /// False: at least one is a shard and the other is not that shard. Cases outside of either are left out.
+    pub same_part: bool,
+    /// Cases that were compared: those of either run that both would have.
+    pub compared: usize,
     /// Cases that changed, the worst kind first, in order of names.
     pub changes: Vec<Change>,
     /// What is new about the run as a whole: calls to undeclared hosts, cut short.
@@ -57,9 +61,9 @@ pub enum Kind {
     Vanished,
     /// It passes and did not.
     NewlyPassing,
-    /// It fails still, and less of it is broken.
+    /// It fails still, and less of it is broken, or an order is right that was not.
     FailsLess,
-    /// Nothing of the kind, but an order has another outcome.
+    /// As much of it is broken, but an order has another outcome: lost instead of counted twice.
     OtherOutcome,
     /// It was not there before.
     New,
@@ -78,6 +82,8 @@ pub struct OrderChange {
     pub after: Option<Outcome>,
     /// It was right and is not.
     pub worse: bool,
+    /// It was judged, was not right, and is.
+    pub better: bool,
 }
 
 impl Differences {
@@ -98,7 +104,11 @@ struct Played<'a> {
 /// What changed between two runs.
 pub fn differences(before: &Summary, after: &Summary) -> Differences {
     let (old, new) = (cases(before), cases(after));
-    let names: BTreeSet<&str> = old.keys().chain(new.keys()).copied().collect();
+    // A case of another shard is neither gone nor new: nobody asked that run for it.
+    let asked = |summary: &Summary, name: &str| summary.shard.is_none_or(|s| s.contains(name));
+    let mut names: BTreeSet<&str> = old.keys().chain(new.keys()).copied().collect();
+    names.retain(|name| asked(before, name) && asked(after, name));
+    let compared = names.len();
     let mut changes: Vec<Change> = names
         .into_iter()
         .filter_map(|name| change(name, old.get(name).copied(), new.get(name).copied()))
@@ -119,6 +129,8 @@ pub fn differences(before: &Summary, after: &Summary) -> Differences {
     Differences {
         same_suite: before.suite == after.suite,
         same_seed: before.seed == after.seed,
+        same_part: before.shard == after.shard,
+        compared,
         changes,
         run: found.chain(cut.map(|why| format!("cut short: {why}"))).collect(),
     }
@@ -159,7 +171,8 @@ fn change(name: &str, old: Option<Played<'_>>, new: Option<Played<'_>>) -> Optio
     let more = worse || !broken_after.is_subset(&broken_before);
     let less = !broken_before.is_subset(&broken_after);
     let (before, after) = (old.map(|p| p.status), new.map(|p| p.status));
-    let kind = kind(before, after, more, less || !orders.is_empty())?;
+    let less = less || orders.iter().any(|order| order.better);
+    let kind = kind(before, after, more, less, !orders.is_empty())?;
     let judged = |status: Option<Status>| {
         matches!(status, Some(Status::Pass | Status::KnownFailing | Status::Fail))
     };
@@ -183,7 +196,14 @@ fn change(name: &str, old: Option<Played<'_>>, new: Option<Played<'_>>) -> Optio
     })
 }
 
-fn kind(before: Option<Status>, after: Option<Status>, more: bool, other: bool) -> Option<Kind> {
+/// The kind of change: `more` or `less` is broken, or `other` outcomes are there.
+fn kind(
+    before: Option<Status>,
+    after: Option<Status>,
+    more: bool,
+    less: bool,
+    other: bool,
+) -> Option<Kind> {
     use Status::{Fail, HarnessFault, Inconclusive, KnownFailing, Pass, Skipped};
     let failed = matches!(before, Some(Fail | KnownFailing));
     let unclear = matches!(before, Some(Inconclusive | HarnessFault));
@@ -195,8 +215,8 @@ fn kind(before: Option<Status>, after: Option<Status>, more: bool, other: bool) 
         (Some(_), Some(Fail | KnownFailing)) if more => Kind::FailsMore,
         (Some(_), Some(Inconclusive | HarnessFault)) if !unclear => Kind::NewlyInconclusive,
         (Some(before), Some(Pass)) if before != Pass => Kind::NewlyPassing,
-        (Some(_), Some(Fail | KnownFailing)) if other => Kind::FailsLess,
-        _ if other => Kind::OtherOutcome,
+        (Some(_), Some(Fail | KnownFailing)) if less => Kind::FailsLess,
+        _ if less || other => Kind::OtherOutcome,
         _ => return None,
     })
 }
@@ -220,6 +240,7 @@ fn orders(old: Option<Played<'_>>, new: Option<Played<'_>>) -> Vec<OrderChange> 
             before: outcome(before),
             after: outcome(after),
             worse: right(before) && !right(after),
+            better: before.is_some() && !right(before) && right(after),
         })
     });
     changed.collect()

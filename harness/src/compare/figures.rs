@@ -11,6 +11,7 @@ use crate::{
         recorded::Recorded,
         tally::{self, Row},
     },
+    scenario::shard::Shard,
     verdict::{Outcome, Status},
 };
 
@@ -23,6 +24,8 @@ pub struct Figures {
     pub relay: String,
     /// Seed.
     pub seed: u64,
+    /// Which shard of a run it is; `None`: all of it.
+    pub shard: Option<Shard>,
     /// Version of the harness.
     pub harness: String,
     /// Cases per status, those that were skipped included.
@@ -83,6 +86,7 @@ impl Figures {
             file: run.path.display().to_string(),
             relay: summary.relay.clone(),
             seed: summary.seed,
+            shard: summary.shard,
             harness: run.version.clone(),
             platforms: platforms.collect(),
             orders: Orders::of(&sum, known(all)),

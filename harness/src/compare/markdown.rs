@@ -26,6 +26,10 @@ pub fn markdown(comparison: &Comparison) -> String {
     );
     let files = runs.iter().map(|run| format!(" `{}` |", tick(&run.file).replace('|', "/")));
     line!(out, "| report |{}", files.collect::<String>());
+    if runs.iter().any(|run| run.shard.is_some()) {
+        let shards = runs.iter().map(|run| cell(&run.shard.map_or("all".into(), String::from)));
+        line!(out, "| shard |{}", shards.collect::<String>());
+    }
     for group in groups(runs) {
         line!(out, "| **{}** |{}", escape(&group.heading), " |".repeat(runs.len()));
         for row in group.rows {

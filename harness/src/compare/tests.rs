@@ -6,6 +6,7 @@ use crate::{
         recorded::Recorded,
         sample::{case, cell, failing, finding},
     },
+    scenario::shard::Shard,
     verdict::{CaseVerdict, Outcome, Status, Summary},
 };
 
@@ -82,6 +83,40 @@ fn another_order_that_goes_wrong_in_a_failing_case_is_a_regression() {
     let change = &found.changes[0].orders[0];
     assert_eq!((change.order.as_str(), change.worse), ("B", true));
     assert_eq!((change.before, change.after), (Some(Outcome::CountedOnce), Some(Outcome::Lost)));
+}
+
+#[test]
+fn an_order_that_goes_wrong_in_another_way_is_neither_more_nor_less() {
+    let with = |outcome| {
+        let mut case = failing("a/b/meta", &["exactly_once"]);
+        case.cells = vec![cell("A", outcome, false)];
+        vec![case]
+    };
+    let change = one(with(Outcome::CountedTwice), with(Outcome::Lost));
+    assert_eq!(change, (Kind::OtherOutcome, false));
+}
+
+#[test]
+fn of_a_shard_and_a_whole_run_only_the_cases_of_both_are_compared() {
+    let names = ["a/b/meta", "a/c/meta", "a/d/meta", "a/e/meta", "a/f/meta"];
+    let whole = run(names.iter().map(|name| case(name, Status::Pass)).collect());
+    let shard = |number| {
+        let shard = Shard::new(number, 2).unwrap();
+        let mut part = Summary { shard: Some(shard), ..whole.clone() };
+        part.cases.retain(|case| shard.contains(&case.case));
+        part
+    };
+    let (first, second) = (shard(1), shard(2));
+    let found = differences(&whole, &first);
+    assert!(!found.same_part && !found.is_regression(), "{found:?}");
+    assert_eq!(found.compared, first.cases.len());
+    assert!(!differences(&second, &whole).is_regression());
+    assert_eq!(differences(&first, &second).compared, 0);
+    assert!(differences(&first, &first).same_part);
+    // What is gone from the part that both have is gone.
+    let mut less = first.clone();
+    less.cases.clear();
+    assert!(differences(&whole, &less).is_regression());
 }
 
 #[test]

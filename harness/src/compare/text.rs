@@ -50,7 +50,8 @@ pub fn text(comparison: &Comparison) -> String {
 }
 
 fn legend(i: usize, run: &Figures) -> String {
-    let text = format!("{} (seed {}, harness {})", run.file, run.seed, run.harness);
+    let shard = run.shard.map(|shard| format!("shard {shard}, ")).unwrap_or_default();
+    let text = format!("{} ({shard}seed {}, harness {})", run.file, run.seed, run.harness);
     let head = cut(&format!("{}  {}  ", i + 1, run.relay), 40);
     let mut out = wrap(&text, WIDTH, &head);
     if let Some(why) = &run.aborted {
@@ -145,7 +146,10 @@ pub(super) fn result(differences: &Differences) -> String {
 pub(super) fn caveats(differences: &Differences) -> Vec<&'static str> {
     let suite = "the two runs did not select the same cases, or the relay declares something else";
     let seed = "the two runs had other seeds: other people, orders and click ids";
-    [(!differences.same_suite, suite), (!differences.same_seed, seed)]
+    let part = "one of the runs is a shard of a run, and the other is not that shard: only the cases that are in both \
+                parts are compared, the figures above are those of each whole report";
+    let Differences { same_suite, same_seed, same_part, .. } = differences;
+    [(!same_suite, suite), (!same_seed, seed), (!same_part, part)]
         .into_iter()
         .filter_map(|(is, words)| is.then_some(words))
         .collect()

@@ -1,7 +1,10 @@
 //! A JSON report read back, for what needs several runs. The file may come from anywhere: its size is bounded, it is taken
 //! for a report only if it says so, and nothing in it can reach a terminal as a control code.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::HashSet,
+    path::{Path, PathBuf},
+};
 
 use serde::Deserialize;
 
@@ -58,6 +61,9 @@ pub enum RecordedErrorKind {
     /// It says that it is a report, and a field is not as it should be.
     #[error("is damaged: {0}")]
     Damaged(serde_json::Error),
+    /// A case that is there more than once, played or skipped: which of its verdicts would count?
+    #[error("is damaged: `{0}` is there twice")]
+    Twice(String),
 }
 
 /// What every version of the form has.
@@ -100,7 +106,7 @@ pub fn read(path: &Path) -> Result<Recorded, RecordedError> {
 }
 
 fn parse(text: &str) -> Result<(u32, String, Summary), RecordedErrorKind> {
-    use RecordedErrorKind::{Damaged, Foreign, Json, Newer};
+    use RecordedErrorKind::{Damaged, Foreign, Json, Newer, Twice};
     let head: Head = serde_json::from_str(text).map_err(|error| match error.classify() {
         serde_json::error::Category::Data => Foreign,
         _ => Json(error),
@@ -112,6 +118,12 @@ fn parse(text: &str) -> Result<(u32, String, Summary), RecordedErrorKind> {
     let known = u32::try_from(schema).ok().filter(|schema| *schema <= SCHEMA);
     let schema = known.ok_or(Newer(schema))?;
     let Document { run } = serde_json::from_str(&harmless(text)).map_err(Damaged)?;
+    let played = run.cases.iter().map(|case| &case.case);
+    let mut seen = HashSet::new();
+    let mut names = played.chain(run.skipped.iter().map(|skipped| &skipped.name));
+    if let Some(name) = names.find(|name| !seen.insert(*name)) {
+        return Err(Twice(name.clone()));
+    }
     Ok((schema, harmless(&tool.version), run))
 }
 
@@ -190,6 +202,23 @@ mod tests {
         let damaged = document().replacen("\"seed\": 7", "\"seed\": -7", 1);
         let error = refused(&damaged);
         assert!(error.starts_with("is damaged: ") && error.contains("line "), "{error}");
+    }
+
+    #[test]
+    fn a_case_that_is_there_twice_is_refused() {
+        use crate::{plan::Skipped, report::sample::case, verdict::Status};
+        let (once, skipped) = (case("a/b/meta", Status::Pass), "a/c/meta");
+        let skipped = Skipped { name: skipped.into(), reason: "no clock".into() };
+        let good =
+            Summary { cases: vec![once.clone()], skipped: vec![skipped], ..Summary::default() };
+        parse(&Json.render(&good).unwrap()).unwrap();
+        let failed = case("a/b/meta", Status::Fail);
+        let twice = Summary { cases: vec![once, failed], ..good.clone() };
+        let both = Summary { cases: vec![case("a/c/meta", Status::Pass)], ..good };
+        for (run, name) in [(twice, "a/b/meta"), (both, "a/c/meta")] {
+            let error = refused(&Json.render(&run).unwrap());
+            assert_eq!(error, format!("is damaged: `{name}` is there twice"));
+        }
     }
 
     #[test]
