@@ -107,7 +107,7 @@ impl Admission<'_> {
                 (advice.to_owned(), exit_code::RELAY_UNREACHABLE)
             }
         };
-        (Point::of_error("relay", &error.to_string(), &change), code)
+        (Point::problem_from("relay", &error.to_string(), &change), code)
     }
 
     fn not_started(&self, error: &StartError) -> Point {

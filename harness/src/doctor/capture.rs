@@ -19,9 +19,12 @@ use crate::{
 
 /// The point that says whether a platform's canary was seen.
 pub(super) const CAPTURED: &str = "captured";
+/// The point that says what a platform makes of it.
+pub(super) const COUNTED: &str = "counted";
 
-/// The points of every platform.
+/// The points of every platform. `runs_on`: the relay ran before, so orders of earlier examinations may still be under way.
 pub(super) fn points(
+    runs_on: bool,
     profile: &Profile,
     places: &Places,
     course: &Course,
@@ -31,7 +34,7 @@ pub(super) fn points(
     let mut points = Vec::new();
     for visit in visits {
         let first = profile.send.formats.first() == Some(&visit.format);
-        let look = Look { profile, places, course, visit, gateway };
+        let look = Look { runs_on, profile, places, course, visit, gateway };
         let id = visit.platform.id();
         let mut own = look.canary();
         if first {
@@ -50,6 +53,7 @@ pub(super) fn points(
 
 /// One case as it was captured.
 pub(super) struct Look<'a> {
+    runs_on: bool,
     pub(super) profile: &'a Profile,
     pub(super) places: &'a Places,
     course: &'a Course,
@@ -96,7 +100,7 @@ impl Look<'_> {
         if sightings.is_empty() {
             return vec![self.nothing()];
         }
-        // A relay that runs on may still be sending what it was told before: people's phones are few, and come again.
+        // A relay that ran before may still be sending what it was told then: people's phones are few, and come again.
         let (own, strange): (Vec<_>, Vec<_>) =
             sightings.into_iter().partition(|sighting| self.convention(sighting.key()).is_some());
         let (own, strange) = if own.is_empty() { (strange, own) } else { (own, strange) };
@@ -151,13 +155,13 @@ impl Look<'_> {
     }
 
     fn counted(&self, own: &[Sighting<'_>], strange: usize) -> Point {
-        const ABOUT: &str = "counted";
+        const ABOUT: &str = COUNTED;
         let Some(cell) = self.cell(CANARY) else { return Point::not_checked(ABOUT, "not judged") };
         if cell.right {
             return Point::ok(ABOUT, "once");
         }
         let same = own.iter().all(|one| own.first().is_some_and(|first| one.key() == first.key()));
-        if cell.outcome == Outcome::CountedTwice && strange > 0 && same {
+        if same && is_from_before(self.runs_on, cell.outcome, strange) {
             return Point::ok(ABOUT, "once; what else came is of orders from before");
         }
         let broken =
@@ -166,6 +170,9 @@ impl Look<'_> {
         if let (Outcome::Lost | Outcome::Unknown, Some(violation)) = (cell.outcome, refused) {
             let says = format!("the platform refuses it: {}", violation.message);
             return Point::problem(ABOUT, says, explain(violation.rule));
+        }
+        if cell.outcome == Outcome::Unknown {
+            return Point::not_checked(ABOUT, cell.detail.clone());
         }
         let must = |finding: &&Finding| {
             finding.severity == Severity::Must && finding.order.as_deref() == Some(CANARY)
@@ -263,6 +270,25 @@ impl Look<'_> {
     }
 }
 
+/// Whether `strange` events, none of which bears the order's own facts, can be of an earlier examination's orders: a relay
+/// that was started for this one has none.
+fn is_from_before(runs_on: bool, outcome: Outcome, strange: usize) -> bool {
+    runs_on && outcome == Outcome::CountedTwice && strange > 0
+}
+
 fn explain(rule: &str) -> String {
     format!("see `harness explain {rule}`")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_double_count_is_of_earlier_orders_only_in_a_relay_that_had_some() {
+        assert!(is_from_before(true, Outcome::CountedTwice, 1));
+        assert!(!is_from_before(false, Outcome::CountedTwice, 1));
+        assert!(!is_from_before(true, Outcome::CountedTwice, 0));
+        assert!(!is_from_before(true, Outcome::Wrong, 1));
+    }
 }

@@ -102,7 +102,8 @@ pub async fn examine(options: &Options) -> Result<Diagnosis, RunError> {
     let services = relay.services().calls();
     relay.shut_down().await;
     points.extend(told::points(&profile, &places, &course, &seen.visits));
-    points.extend(capture::points(&profile, &places, &course, &seen.visits, &gateway));
+    let runs_on = options.relay.is_some();
+    points.extend(capture::points(runs_on, &profile, &places, &course, &seen.visits, &gateway));
     points.extend(own_words::points(&profile, &places, &seen));
     points.extend(strangers::points(&profile, &places, &gateway, &services));
     gateway_is_sound(&gateway)?;
@@ -120,10 +121,16 @@ fn early(relay: String, mut points: Vec<Point>, code: u8) -> Diagnosis {
     Diagnosis { relay, points, settings: None, code }
 }
 
-/// No problem, and every platform's canary was seen: what could not be looked at is no pass.
+/// No problem, and every canary was seen and judged, in each format: what could not be looked at is no pass.
 fn is_well(points: &[Point]) -> bool {
-    let unseen = |point: &Point| point.about == capture::CAPTURED && point.state != State::Ok;
-    points.iter().all(|point| point.state != State::Problem && !unseen(point))
+    let needed = |point: &Point| {
+        [capture::CAPTURED, capture::COUNTED].iter().any(|w| point.about.ends_with(w))
+    };
+    points.iter().all(|point| match point.state {
+        State::Ok => true,
+        State::Problem => false,
+        State::NotChecked => !needed(point),
+    })
 }
 
 fn gateway_is_sound(gateway: &Gateway) -> Result<(), RunError> {
@@ -138,4 +145,18 @@ fn gateway_is_sound(gateway: &Gateway) -> Result<(), RunError> {
 /// Whether the profile declares it.
 fn declares(profile: &Profile, capability: crate::scenario::Capability) -> bool {
     profile.capabilities.contains(&capability)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_canary_that_was_not_seen_or_judged_is_no_pass() {
+        assert!(is_well(&[Point::ok("captured", "once"), Point::not_checked("restart", "none")]));
+        for about in ["captured", "stripe captured", "counted"] {
+            assert!(!is_well(&[Point::not_checked(about, "busy")]), "{about}");
+        }
+        assert!(!is_well(&[Point::problem("landing", "404", "mend it")]));
+    }
 }

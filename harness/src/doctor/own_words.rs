@@ -114,6 +114,9 @@ fn restart(places: &Places, seen: &Seen) -> Point {
     match &seen.restart {
         None => Point::not_checked(ABOUT, "the profile does not declare `restart`"),
         Some(Restart::NotTried) => Point::not_checked(ABOUT, "no control order had arrived before"),
+        Some(Restart::Unproven(why)) => {
+            Point::not_checked(ABOUT, format!("no order came afterwards, but {why}; try again"))
+        }
         Some(Restart::Works(away)) => {
             let away = seconds(*away);
             Point::ok(ABOUT, format!("away for {away}, then orders arrive again"))

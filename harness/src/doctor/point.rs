@@ -48,8 +48,8 @@ impl Point {
         Self::new(State::Problem, about.into(), says.into(), Some(change.into()))
     }
 
-    /// The words of an error: what follows `hint: ` is what to change.
-    pub(super) fn of_error(about: impl Into<String>, error: &str, change: &str) -> Self {
+    /// A problem in the words of an error: what follows `hint: ` is what to change, else `change` is.
+    pub(super) fn problem_from(about: impl Into<String>, error: &str, change: &str) -> Self {
         match error.split_once("\nhint: ") {
             Some((says, hint)) => Self::problem(about, says, hint),
             None => Self::problem(about, error, change),

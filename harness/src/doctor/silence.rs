@@ -16,7 +16,7 @@ impl Look<'_> {
         let unread = self.gateway.unreadable().into_iter().find(|u| u.platform == Some(id));
         let tunnel = self.gateway.tunnels_unread().into_iter().find(|t| t.platform == Some(id));
         if let Some(text) = unread.map(|u| u.to_string()).or(tunnel.map(|t| t.to_string())) {
-            return Point::of_error(ABOUT, &text, "");
+            return Point::problem_from(ABOUT, &text, "");
         }
         if let Some(why) = &self.visit.history.waited.unproven {
             return Point::not_checked(ABOUT, format!("nothing came, but {why}; try again"));

@@ -74,11 +74,14 @@ impl Visit {
 }
 
 /// A restart.
+#[derive(Debug, PartialEq, Eq)]
 pub(super) enum Restart {
     /// It was away for this long, and an order that was placed afterwards arrived.
     Works(Duration),
     /// It was away for this long, and no order arrived afterwards.
     NothingAfter(Duration),
+    /// No order was seen afterwards, and that proves nothing: why.
+    Unproven(String),
     /// It did not come back.
     Failed(String),
     /// It was not stopped: no order had arrived before.
@@ -185,9 +188,15 @@ async fn restarted(
     let (actions, controls) = (&played.actions, played.driver.controls());
     let truth = truth::truth(case, platform, terms.profile, actions);
     let waited = until_decided(terms, case, platform, &open.handle, actions, &truth, controls);
-    match waited.await.decided {
-        true => Restart::Works(away),
-        false => Restart::NothingAfter(away),
+    came_back(away, waited.await)
+}
+
+/// What the wait for an order after a restart comes to.
+fn came_back(away: Duration, waited: Waited) -> Restart {
+    match waited {
+        Waited { decided: true, .. } => Restart::Works(away),
+        Waited { unproven: Some(why), .. } => Restart::Unproven(why),
+        _ => Restart::NothingAfter(away),
     }
 }
 
@@ -220,4 +229,20 @@ fn judged(
         truth,
         verdict,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn silence_after_a_restart_is_held_against_a_relay_only_if_it_proves_something() {
+        let away = Duration::from_secs(1);
+        let silent = Waited::default();
+        let busy = Waited { unproven: Some("busy".into()), ..Waited::default() };
+        let decided = Waited { decided: true, ..busy.clone() };
+        assert_eq!(came_back(away, silent), Restart::NothingAfter(away));
+        assert_eq!(came_back(away, busy), Restart::Unproven("busy".into()));
+        assert_eq!(came_back(away, decided), Restart::Works(away));
+    }
 }

@@ -41,14 +41,14 @@ pub(super) fn points(
         ));
     }
     for tunnel in gateway.tunnels_unread().iter().filter(|t| !declared(&t.host)) {
-        points.push(Point::of_error("unread tunnel", &tunnel.to_string(), ""));
+        points.push(Point::problem_from("unread tunnel", &tunnel.to_string(), ""));
     }
     for requests in gateway.unreadable() {
         let text = match requests.platform {
             Some(id) => format!("{id}: {requests}"),
             None => requests.to_string(),
         };
-        points.push(Point::of_error("unread protocol", &text, ""));
+        points.push(Point::problem_from("unread protocol", &text, ""));
     }
     if let Some(call) = services.iter().find(|call| call.answered_by == AnsweredBy::Nobody) {
         let ServiceCall { service, method, path, .. } = call;
