@@ -8,7 +8,7 @@ use super::{Driver, Fault};
 use crate::{
     exchange::{BODY_LIMIT, Request},
     history::Call,
-    sut::profile::CallTemplate,
+    sut::{header_problem, profile::CallTemplate},
 };
 
 /// Bytes of an ordinary answer that are kept.
@@ -63,6 +63,10 @@ impl Driver<'_> {
         let mut headers = Vec::new();
         for name in template.headers.keys() {
             let value = text(&format!("headers.{name}"))?.trim().to_owned();
+            if let Some(why) = header_problem(name, &value) {
+                // Nothing was sent: that is no silence of the relay's.
+                return Err(Fault(format!("{field}.headers.{name} cannot be sent: {why}")));
+            }
             if !value.is_empty() {
                 headers.push((name.clone(), value));
             }

@@ -30,7 +30,7 @@ pub(super) const SILENCE: Duration = Duration::from_millis(2_500);
 ///
 /// # Errors
 ///
-/// If it cannot be started or reached.
+/// If it cannot be started or reached, or the profile's templates for its start cannot be rendered.
 pub(super) async fn shared_relay(
     options: &Options,
     plan: &Plan,
@@ -46,7 +46,10 @@ pub(super) async fn shared_relay(
     started(&options.profile, shops, gateway.door(), &options.settings, &[])
         .await
         .map(Some)
-        .map_err(unreachable)
+        .map_err(|error| match error {
+            StartError::Template(_) => RunError::Usage(error.to_string()),
+            error => unreachable(error),
+        })
 }
 
 /// A relay that somebody else runs, if it speaks HTTP.

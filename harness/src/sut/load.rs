@@ -275,6 +275,34 @@ send:
     }
 
     #[test]
+    fn headers_and_methods_that_cannot_be_sent_are_found_at_load() {
+        let with = |hook: &str, erase: &str| {
+            let text = SMALL.replace("{ path: /hooks }", &format!("{{ path: /hooks, {hook} }}"));
+            parse(
+                &text.replace(
+                    "  joins:",
+                    &format!("  erase: {{ path: /erase, {erase} }}\n  joins:"),
+                ),
+            )
+        };
+        with("headers: { X-Kind: ' order ', X-Shop: '{{ shop.id }}' }", "method: DELETE").unwrap();
+        for (hook, erase, message) in [
+            (
+                "headers: { X Kind: a }",
+                "method: PUT",
+                "send.webhooks.shopify.headers.X Kind: cannot",
+            ),
+            ("headers: { 'X:': '{{ shop.id }}' }", "method: PUT", "its name holds"),
+            ("headers: { X-Kind: \"a\\nb\" }", "method: PUT", "its value holds a line break"),
+            ("headers: {}", "headers: { a: \"\\u0001x\" }", "send.erase.headers.a: cannot be sent"),
+            ("headers: {}", "method: 'DE LETE'", "send.erase.method: `DE LETE` is no method"),
+        ] {
+            let error = with(hook, erase).unwrap_err().to_string();
+            assert!(error.contains(message), "{message}: {error}");
+        }
+    }
+
+    #[test]
     fn negative_waits_are_refused_with_their_line() {
         let policies = "policies:\n  quiet: -1s\n  retry_horizon: -2h\n  click_ttl: 90d\n";
         let error = parse(&format!("{policies}{SMALL}")).unwrap_err().to_string();

@@ -59,3 +59,15 @@ impl Http {
         })
     }
 }
+
+/// Why a header cannot be sent, if it cannot: the reason begins with what is wrong, `its value holds a line break ...`.
+pub(crate) fn header_problem(name: &str, value: &str) -> Option<&'static str> {
+    use reqwest::header::{HeaderName, HeaderValue};
+    if HeaderName::from_bytes(name.as_bytes()).is_err() {
+        Some("its name holds a blank or another character that no header name may have")
+    } else if HeaderValue::from_bytes(value.as_bytes()).is_err() {
+        Some("its value holds a line break or another control character")
+    } else {
+        None
+    }
+}

@@ -9,8 +9,9 @@ use std::{
 use serde_json_path::JsonPath;
 
 use super::{
+    header_problem,
     profile::{Profile, Ready, Shops},
-    template::Templates,
+    template::{self, Templates},
 };
 use crate::{
     inputs::{self, Carried, Format, SecretKind},
@@ -48,6 +49,7 @@ pub(super) fn check(profile: &Profile) -> Vec<Problem> {
     names(profile, &mut problems);
     start(profile, &mut problems);
     paths(profile, &mut problems);
+    headers(profile, &mut problems);
     expressions(profile, &mut problems);
     capabilities(profile, &mut problems);
     spans(profile, &mut problems);
@@ -298,6 +300,31 @@ fn paths(profile: &Profile, problems: &mut Problems) {
     for (at, path) in calls.chain(hooks) {
         if !path.starts_with('/') && !path.starts_with("{{") {
             problems.add(&format!("{at}.path"), "has to begin with `/`");
+        }
+    }
+}
+
+/// Methods and headers that can be sent, as far as they do not depend on a call.
+fn headers(profile: &Profile, problems: &mut Problems) {
+    let calls = template::calls(profile);
+    for (field, call, _) in &calls {
+        let method = call.method.as_deref().unwrap_or("POST");
+        if reqwest::Method::from_bytes(method.as_bytes()).is_err() {
+            let hint = Some("write it like GET or POST".to_owned());
+            problems.with(&format!("{field}.method"), format!("`{method}` is no method"), hint);
+        }
+    }
+    let of_calls = calls.iter().map(|(field, call, _)| (field.clone(), &call.headers));
+    let hooks = profile.send.webhooks.iter();
+    let of_hooks = hooks.map(|(format, hook)| (format!("send.webhooks.{format}"), &hook.headers));
+    for (field, headers) in of_calls.chain(of_hooks) {
+        for (name, text) in headers {
+            // What a template makes of it is known with the call.
+            let is_template = ["{{", "{%", "{#"].iter().any(|begin| text.contains(begin));
+            let value = if is_template { "" } else { text.trim() };
+            if let Some(why) = header_problem(name, value) {
+                problems.add(&format!("{field}.headers.{name}"), format!("cannot be sent: {why}"));
+            }
         }
     }
 }

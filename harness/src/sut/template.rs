@@ -25,6 +25,10 @@ const ORDER: &[&str] = &["numeric_id", "name", "token", "checkout_token", "cart_
 /// What every call template knows.
 const CALL: &[&str] = &["settings", "secret"];
 
+/// Most work that one rendering may do, in steps of the template engine (about 64 bytes of text are one step too). The
+/// configuration of a thousand shops takes some hundred thousand.
+const FUEL: u64 = 2_000_000;
+
 /// A template that cannot be read or rendered.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("template {field}: {message}")]
@@ -38,7 +42,14 @@ pub struct TemplateError {
 impl TemplateError {
     fn new(field: &str, error: &minijinja::Error) -> Self {
         let line = error.line().map(|line| format!(" (line {line})")).unwrap_or_default();
-        let what = error.detail().map_or_else(|| error.kind().to_string(), str::to_owned);
+        let what = match error.kind() {
+            minijinja::ErrorKind::OutOfFuel => {
+                format!(
+                    "takes more than {FUEL} steps: does a loop run too often, or a text grow too long?"
+                )
+            }
+            kind => error.detail().map_or_else(|| kind.to_string(), str::to_owned),
+        };
         Self { field: field.to_owned(), message: format!("{what}{line}") }
     }
 }
@@ -174,6 +185,7 @@ pub fn shop_facts(shop: &Shop) -> serde_json::Value {
 fn environment() -> Environment<'static> {
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    environment.set_fuel(Some(FUEL));
     // Field names may end in `.html` or `.json`; escaping is the template's business.
     environment.set_auto_escape_callback(|_| AutoEscape::None);
     environment.add_filter("json", |value: Value| -> Result<String, minijinja::Error> {
@@ -252,7 +264,7 @@ fn headers(
 }
 
 /// Every call that a profile describes: field, template and the names that it may use.
-fn calls(profile: &Profile) -> Vec<(String, &CallTemplate, &'static [&'static str])> {
+pub(super) fn calls(profile: &Profile) -> Vec<(String, &CallTemplate, &'static [&'static str])> {
     const BROWSER: &[&str] =
         &["shop", "visitor_id", "consent", "ip", "forwarded_for", "user_agent", "gpc"];
     const CLICK: &[&str] = &[
@@ -330,6 +342,23 @@ mod tests {
             render("{{ settings.missing | default(20) }}", json!({"settings": {}})).unwrap(),
             "20"
         );
+    }
+
+    #[test]
+    fn a_template_that_would_never_end_or_fill_the_memory_is_stopped() {
+        let began = std::time::Instant::now();
+        for endless in [
+            "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}",
+            "{% for a in range(99999) %}{{ 'x' * 99999 }}{% endfor %}",
+        ] {
+            let error = render(endless, json!({})).unwrap_err();
+            let known = ["steps", "too large"].iter().any(|word| error.message.contains(word));
+            assert!(known, "{endless}: {error}");
+        }
+        assert!(began.elapsed() < std::time::Duration::from_secs(45), "{:?}", began.elapsed());
+        let shops: Vec<usize> = (0..5_000).collect();
+        let long = "{% for shop in shops %}[[shop]]\nid = {{ shop | json }}\n{% endfor %}";
+        assert!(render(long, json!({ "shops": shops })).unwrap().len() > 50_000);
     }
 
     #[test]
