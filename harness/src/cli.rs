@@ -328,7 +328,10 @@ pub enum Colour {
 }
 
 /// Where a relay listens: a base URL that paths can be put behind.
-fn relay_url(text: &str) -> Result<String, String> {
+///
+/// # Errors
+/// In words with a hint: what keeps it from being one.
+pub(crate) fn relay_url(text: &str) -> Result<String, String> {
     let example = "write it like http://127.0.0.1:8080";
     let url = match url::Url::parse(text) {
         Ok(url) if matches!(url.scheme(), "http" | "https") => url,
@@ -353,7 +356,26 @@ fn relay_url(text: &str) -> Result<String, String> {
             "paths are put behind it: no `?` or `#` can stand in it\nhint: {example}"
         ));
     }
+    // Commands and workflows hold it as it is.
+    let odd = |c: &char| c.is_whitespace() || c.is_control() || "'\"`\\<>{}|^".contains(*c);
+    if let Some(odd) = text.chars().find(odd) {
+        return Err(format!("{odd:?} has to be percent-encoded in a URL\nhint: {example}"));
+    }
     Ok(text.trim_end_matches('/').to_owned())
+}
+
+/// Refuses a relay's URL that holds a user or password. Not part of its reading: what is refused there is printed whole.
+///
+/// # Errors
+/// In words with a hint, without the URL.
+pub(crate) fn holds_no_password(option: &str, url: Option<&str>) -> Result<(), String> {
+    let url = url.and_then(|url| url::Url::parse(url).ok());
+    match url.is_some_and(|url| url.password().is_some() || !url.username().is_empty()) {
+        false => Ok(()),
+        true => Err(format!(
+            "{option} takes no user and password: they would stand in every report\nhint: put them into the headers of the profile's calls"
+        )),
+    }
 }
 
 fn report(text: &str) -> Result<(String, PathBuf), String> {
@@ -388,12 +410,24 @@ mod tests {
             ("relay.example", "hint: write it like http://relay.example"),
             ("http://", "hint: "),
             ("http://x/?a=b", "no `?`"),
+            ("http://x/a b", "' ' has to be percent-encoded"),
+            ("http://x/${{ secrets.X }}", "has to be percent-encoded"),
         ] {
             let error = super::relay_url(text).expect_err(text);
             assert!(error.contains(message), "{text}: {error}");
         }
         assert_eq!(super::relay_url("http://x:1/api/").as_deref(), Ok("http://x:1/api"));
         assert_eq!(super::relay_url("https://[::1]:8443").as_deref(), Ok("https://[::1]:8443"));
+    }
+
+    #[test]
+    fn a_url_with_a_password_is_refused_without_being_repeated() {
+        for url in ["http://user:hush@x", "http://hush@x:1/api", "https://:hush@x"] {
+            let error = super::holds_no_password("--relay", Some(url)).expect_err(url);
+            assert!(error.starts_with("--relay takes") && !error.contains("hush"), "{error}");
+        }
+        assert!(super::holds_no_password("--relay", Some("http://x:1/a@b")).is_ok());
+        assert!(super::holds_no_password("--relay", None).is_ok());
     }
 
     #[test]

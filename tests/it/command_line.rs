@@ -50,6 +50,34 @@ fn a_dead_relay_exits_with_5_at_once() {
 }
 
 #[test]
+fn a_password_in_a_url_is_refused_and_not_shown() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let (folder, url) = (dir.path().display().to_string(), "http://me:hush@127.0.0.1:9");
+    let profile = "harness/profiles/reference.yaml";
+    for args in [
+        &["run", "--relay", url, "--profile", profile][..],
+        &["doctor", "--relay", url, "--profile", profile],
+        &["init", "--yes", "--url", url, "--dir", &folder],
+    ] {
+        let output = harness(args);
+        let said = text(&output.stdout) + &text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{args:?}: {said}");
+        assert!(said.contains("no user and password") && !said.contains("hush"), "{said}");
+    }
+}
+
+#[test]
+fn shards_at_a_url_need_a_seed_that_all_of_them_have() {
+    let relay = ["run", "--relay", "http://127.0.0.1:9", "--profile"];
+    let relay = [&relay[..], &["harness/profiles/reference.yaml", "--shard", "1/2"]].concat();
+    let output = harness(&relay);
+    assert_eq!(output.status.code(), Some(2), "{}", text(&output.stderr));
+    assert!(text(&output.stderr).contains("needs --seed"), "{}", text(&output.stderr));
+    let output = harness(&[&relay[..], &["--seed", "7"]].concat());
+    assert_eq!(output.status.code(), Some(5), "{}", text(&output.stderr));
+}
+
+#[test]
 fn a_typo_in_a_scenario_is_answered_with_its_place() {
     let dir = tempfile::tempdir().expect("a folder");
     std::fs::create_dir(dir.path().join("x")).expect("a topic");

@@ -2,7 +2,7 @@
 
 use super::Done;
 use crate::{
-    cli::DoctorArgs,
+    cli::{DoctorArgs, holds_no_password},
     doctor::{self, Options},
     run::RunError,
 };
@@ -11,8 +11,9 @@ use crate::{
 ///
 /// # Errors
 ///
-/// If the harness itself cannot; what is wrong with profile or relay is said in the report.
+/// If the options are at fault or the harness itself cannot; what is wrong with profile or relay is said in the report.
 pub async fn doctor(args: &DoctorArgs) -> Result<Done, RunError> {
+    holds_no_password("--relay", args.relay.as_deref()).map_err(RunError::Usage)?;
     let options = Options {
         profile: args.profile.clone(),
         relay: args.relay.clone(),

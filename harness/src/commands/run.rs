@@ -12,7 +12,7 @@ use super::{
     shipped,
 };
 use crate::{
-    cli::{DEFAULT_SEED, RunArgs},
+    cli::{DEFAULT_SEED, RunArgs, holds_no_password},
     report::tally,
     run::{self, Options, Progress, RunError},
     sut::profile::Capture,
@@ -49,6 +49,7 @@ pub async fn run(args: &RunArgs) -> Result<Done, RunError> {
 }
 
 fn options(args: &RunArgs) -> Result<Options, RunError> {
+    holds_no_password("--relay", args.relay.as_deref()).map_err(RunError::Usage)?;
     let mut options = plan_options(&args.select, args.profile.as_deref())?;
     options.relay = args.relay.clone();
     options.listen = args.listen;
@@ -65,13 +66,6 @@ fn options(args: &RunArgs) -> Result<Options, RunError> {
             options.profile.name
         )));
     }
-    let url = options.relay.as_deref().and_then(|url| url::Url::parse(url).ok());
-    if url.is_some_and(|url| url.password().is_some() || !url.username().is_empty()) {
-        return Err(RunError::Usage(
-            "--relay takes no user and password: they would stand in every report\nhint: put them into the headers of the profile's calls"
-                .to_owned(),
-        ));
-    }
     if options.relay.is_some() && args.ca.is_none() && options.profile.capture != Capture::BaseUrl {
         return Err(RunError::Usage(
             "a relay that runs already cannot trust an authority that is made only now\nhint: `harness ca --out DIR`, let the relay trust DIR/ca.pem, then add `--ca DIR`"
@@ -79,6 +73,13 @@ fn options(args: &RunArgs) -> Result<Options, RunError> {
         ));
     }
     if options.relay.is_some() && args.select.seed.is_none() {
+        if args.select.shard.is_some() {
+            // Each machine would make up its own, and `merge` refuse them all.
+            return Err(RunError::Usage(
+                "--shard with --relay needs --seed: all shards of one run have the same seed\nhint: give every shard the same new number, such as that of the build: --seed 4711"
+                    .to_owned(),
+            ));
+        }
         options.seed = new_seed();
     }
     options.jobs = usize::from(args.jobs);

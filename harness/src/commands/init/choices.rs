@@ -1,7 +1,7 @@
 //! What the profile is to say: as given, then with defaults for the rest.
 
 use crate::{
-    cli::{CaptureKind, InitArgs, ShopsKind},
+    cli::{CaptureKind, InitArgs, ShopsKind, holds_no_password, relay_url},
     inputs::{self, Format},
     platforms::{self, PLATFORMS, Platform},
 };
@@ -76,6 +76,11 @@ impl Choices {
         {
             return Err("the command to start the relay has to be one line\nhint: write it like --start \"node relay.mjs\"".to_owned());
         }
+        // Typed on a terminal it has not been looked at yet.
+        if let Reach::Url(url) = &reach {
+            relay_url(url)?;
+            holds_no_password("the relay's URL", Some(url))?;
+        }
         let shops =
             self.shops.unwrap_or(if started { ShopsKind::Single } else { ShopsKind::Fixed });
         if shops == ShopsKind::Single && !started {
@@ -103,6 +108,9 @@ impl Plan {
     /// Options of `doctor` and `run` besides the profile.
     pub(super) fn options(&self) -> String {
         let Reach::Url(url) = &self.reach else { return String::new() };
+        // What a shell would make something of is quoted.
+        let plain = |c: char| c.is_ascii_alphanumeric() || ":/._~%-".contains(c);
+        let url = if url.chars().all(plain) { url.clone() } else { format!("'{url}'") };
         let ca = if self.needs_authority() { " --ca relay-ca" } else { "" };
         format!(" --relay {url} --listen {LISTEN}{ca}")
     }

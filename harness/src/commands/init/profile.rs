@@ -115,7 +115,7 @@ fn start(out: &mut String, plan: &Plan, command: &str) {
     // With `exec` the shell becomes the relay, and signals reach it. More than one command cannot be treated like that.
     let simple = !command.contains([';', '&', '|', '<', '>', '(', ')', '`', '$', '=', '\n']);
     let exec = if simple { "exec " } else { "" };
-    let command = command.replace('\'', "''").replace("{{", "{{ '{{' }}");
+    let command = literal(command).replace('\'', "''");
     line!(out, "start:");
     line!(
         out,
@@ -157,6 +157,24 @@ fn start(out: &mut String, plan: &Plan, command: &str) {
     line!(out, "  ready: {{ path: / }}");
     line!(out, "  within: 30s");
     line!(out);
+}
+
+/// A text as a template that renders to it.
+fn literal(text: &str) -> String {
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find('{') {
+        let (before, brace) = rest.split_at(at);
+        out.push_str(before);
+        let begins = ["{{", "{%", "{#"].into_iter().find(|begin| brace.starts_with(begin));
+        let taken = begins.unwrap_or("{");
+        match begins {
+            Some(begin) => out.push_str(&format!("{{{{ \"{begin}\" }}}}")),
+            None => out.push('{'),
+        }
+        rest = brace.strip_prefix(taken).unwrap_or_default();
+    }
+    out + rest
 }
 
 fn shops(out: &mut String, plan: &Plan, shipped: &Shipped) {

@@ -56,6 +56,36 @@ fn every_format_makes_a_profile_that_loads_whichever_way_the_relay_is_reached() 
 }
 
 #[test]
+fn a_command_keeps_what_looks_like_a_template() {
+    let environment = minijinja::Environment::new();
+    for command in [
+        "docker run --format '{{.Name}}' relay",
+        "x {% raw %} {# no comment #} {{{ }}} it''s",
+        "sh -c 'echo ${A:-{}} {'",
+        "{{%",
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let args = InitArgs { start: Some(command.to_owned()), ..args(dir.path()) };
+        let (_, profile) = written(&args);
+        let shell = &profile.start.unwrap().command[2];
+        let rendered = environment.render_str(shell, ()).unwrap();
+        let (_, kept) = rendered.split_once(" && ").unwrap();
+        assert_eq!(kept.trim_start_matches("exec "), command, "{shell}");
+    }
+}
+
+#[test]
+fn a_url_typed_on_a_terminal_is_looked_at_too() {
+    let of = |url: &str| {
+        let given = Choices { reach: Some(choices::Reach::Url(url.into())), ..Choices::default() };
+        given.settled().map(|plan| plan.options())
+    };
+    assert!(of("http://me:hush@x").is_err_and(|e| !e.contains("hush")));
+    assert!(of("http://x/?a").is_err());
+    assert_eq!(of("http://x/a;b").unwrap(), " --relay 'http://x/a;b' --listen 127.0.0.1:9900");
+}
+
+#[test]
 fn what_is_guessed_is_marked_in_the_files_and_named_with_its_line() {
     let dir = tempfile::tempdir().unwrap();
     let (output, _) = written(&args(dir.path()));
