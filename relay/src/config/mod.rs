@@ -2,6 +2,7 @@
 //! their line; a secret may be written as `"env:NAME"`.
 
 mod cidr;
+mod mistake;
 mod place;
 mod shop;
 
@@ -155,9 +156,14 @@ pub enum ConfigError {
     /// The file cannot be read.
     #[error("cannot be read: {0}")]
     Unreadable(#[from] std::io::Error),
-    /// The text is not what was expected; the message names line and column and shows the line.
-    #[error("{0}")]
-    Invalid(Box<toml::de::Error>),
+    /// The text is not what was expected.
+    #[error("{}{problem}", at(*line))]
+    Invalid {
+        /// Its line, from 1.
+        line: Option<usize>,
+        /// What is wrong, with the name of the setting if it is known; never the value, which may be a secret.
+        problem: String,
+    },
     /// A setting that cannot be right, or contradicts another.
     #[error("{}{setting}: {problem}", at(*line))]
     Setting {
@@ -202,8 +208,7 @@ impl Config {
     /// # Errors
     /// See [`ConfigError`].
     pub fn parse(text: &str, env: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
-        let mut config: Self =
-            toml::from_str(text).map_err(|e| ConfigError::Invalid(Box::new(e)))?;
+        let mut config: Self = toml::from_str(text).map_err(|e| mistake::of(text, &e))?;
         config.resolve(&env).and_then(|()| config.check()).map_err(|fault| {
             ConfigError::Setting {
                 line: place::line_of(text, &fault.setting),
