@@ -176,7 +176,7 @@ fn constant(entry: &EntryUse) -> String {
 /// The sum of shards that fit together.
 fn sum(shards: BTreeMap<Shard, Recorded>) -> Summary {
     let mut whole = Summary::default();
-    let mut snapshots = BTreeSet::new();
+    let (mut snapshots, mut new_snapshots) = (BTreeSet::new(), BTreeSet::new());
     let mut aborted = Vec::new();
     for (shard, Recorded { summary, .. }) in shards {
         whole.parts.push(Part { shard, cases: summary.cases.len(), took_ms: summary.took_ms });
@@ -186,6 +186,7 @@ fn sum(shards: BTreeMap<Shard, Recorded>) -> Summary {
         whole.cases.extend(summary.cases);
         whole.skipped.extend(summary.skipped);
         snapshots.extend(summary.snapshots_changed);
+        new_snapshots.extend(summary.snapshots_new);
         aborted.extend(summary.aborted.map(|why| format!("shard {shard}: {why}")));
         summary.run_findings.into_iter().for_each(|finding| join(&mut whole.run_findings, finding));
         match (&mut whole.baseline, summary.baseline) {
@@ -202,6 +203,7 @@ fn sum(shards: BTreeMap<Shard, Recorded>) -> Summary {
     whole.cases.sort_by(|a, b| a.case.cmp(&b.case));
     whole.skipped.sort_by(|a, b| a.name.cmp(&b.name));
     whole.snapshots_changed = snapshots.into_iter().collect();
+    whole.snapshots_new = new_snapshots.into_iter().collect();
     whole.aborted = (!aborted.is_empty()).then(|| aborted.join("; "));
     whole
 }

@@ -187,6 +187,8 @@ pub async fn run(
     drop(silence);
     decided.sort_by(|a, b| a.case.cmp(&b.case));
     snapshots_changed.sort();
+    let is_new = |path: &&String| !Path::new(path).exists();
+    let snapshots_new = snapshots_changed.iter().filter(is_new).cloned().collect();
     let aborted = silent.or_else(|| run.vitals.gone()).or_else(|| run.relay_exit());
     if aborted.is_none() && decided.len() != planned {
         return Err(RunError::Harness(format!(
@@ -222,6 +224,7 @@ pub async fn run(
         run_findings,
         orphans,
         snapshots_changed,
+        snapshots_new,
         took_ms: millis(started.elapsed()),
         aborted,
         reproduce: options.reproduce.clone(),

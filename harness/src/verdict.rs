@@ -211,6 +211,9 @@ pub struct Summary {
     pub orphans: u64,
     /// Snapshots that differ or are new, by path.
     pub snapshots_changed: Vec<String>,
+    /// Those of them that are new: nothing had been accepted before.
+    #[serde(default)]
+    pub snapshots_new: Vec<String>,
     /// Wall milliseconds of the whole run (merged: of the longest shard), and of it the longest chain of declared waiting.
     pub took_ms: u64,
     /// See `took_ms`.

@@ -62,7 +62,7 @@ impl Check for IdentifiersRight {
                 findings.push(
                     finding(format!("{} is wrong{why}", name(*kind)))
                         .rule(rule.rule)
-                        .sides(rule.accepted.join(" or "), value),
+                        .sides(wanted(&rule.accepted, *kind), value),
                 );
             }
         });
@@ -82,6 +82,31 @@ fn name(kind: IdentifierKind) -> &'static str {
         IdentifierKind::Country => "the country",
         IdentifierKind::ExternalId => "the external id",
         IdentifierKind::Other => "an identifier",
+    }
+}
+
+/// What would be right, and what it is made of: nobody reads a hash.
+fn wanted(accepted: &[String], kind: IdentifierKind) -> String {
+    let values = accepted.join(" or ");
+    match accepted.iter().any(|value| normalise::is_sha256_hex(value)) {
+        true => format!("{values}: SHA-256 of {}, in this platform's form", role(kind)),
+        false => values,
+    }
+}
+
+/// Which of the order's facts an identifier is made of.
+fn role(kind: IdentifierKind) -> &'static str {
+    match kind {
+        IdentifierKind::Email => "the customer's e-mail",
+        IdentifierKind::Phone => "the customer's phone, with its country code",
+        IdentifierKind::FirstName => "the customer's first name",
+        IdentifierKind::LastName => "the customer's last name",
+        IdentifierKind::City => "the address's city",
+        IdentifierKind::Region => "the address's region",
+        IdentifierKind::Postcode => "the address's postcode",
+        IdentifierKind::Country => "the address's country code",
+        IdentifierKind::ExternalId => "the shop's id of the customer",
+        IdentifierKind::Other => "one of the order's facts",
     }
 }
 

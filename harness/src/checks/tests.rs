@@ -117,6 +117,49 @@ fn a_lost_order_is_lost_and_an_extra_key_counts_twice() {
 }
 
 #[test]
+fn a_lost_order_says_that_the_relay_refused_its_webhook() {
+    let lost = |status: u16| {
+        let mut bench = Bench::usual("meta");
+        bench.play();
+        for action in &mut bench.history.actions {
+            if let Did::Webhook { call, .. } = &mut action.what {
+                call.status = Some(status);
+            }
+        }
+        let cell = bench.verdict().cells.swap_remove(0);
+        assert_eq!(cell.outcome, Outcome::Lost);
+        cell.detail
+    };
+    assert!(
+        lost(401)
+            .ends_with("; the relay refused its webhook with 401: does it have the shop's secret?")
+    );
+    assert!(lost(422).ends_with("; the relay refused its webhook with 422"));
+    assert!(!lost(200).contains("refused"));
+}
+
+#[test]
+fn a_wrong_hash_is_put_beside_what_was_to_be_hashed() {
+    let mut bench = Bench::usual("meta");
+    bench.play();
+    let mut item = bench.item("A");
+    for (kind, value) in &mut item.identifiers {
+        if *kind == IdentifierKind::Email {
+            *value = normalise::sha256_hex("somebody@else.example");
+        }
+    }
+    bench.send("A", item);
+    let found = bench.found("identifiers_right");
+    let expected = found[0].expected.as_deref().unwrap_or_default();
+    assert!(
+        expected.ends_with(": SHA-256 of the customer's e-mail, in this platform's form"),
+        "{expected}"
+    );
+    // Neither the address itself nor a part of it.
+    assert!(!expected.contains('@'), "{expected}");
+}
+
+#[test]
 fn the_browser_copy_must_have_the_same_id_and_name() {
     let mut good = Bench::usual("meta");
     good.play_to(2);

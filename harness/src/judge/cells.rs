@@ -88,7 +88,8 @@ fn outcome(seen: &Seen<'_>, expected: &Expected, own: &[&Finding]) -> (Outcome, 
             },
         },
         (Count::Once, false) => {
-            (Outcome::Lost, false, of("exactly_once").unwrap_or_else(|| "lost".into()))
+            let lost = of("exactly_once").unwrap_or_else(|| "lost".into());
+            (Outcome::Lost, false, lost + &refused_webhook(seen, expected).unwrap_or_default())
         }
         // It was lawful while it was sent; what came after the withdrawal is found above.
         (Count::Never, true) if expected.must_stop.is_some() => {
@@ -163,6 +164,31 @@ fn reported(seen: &Seen<'_>, expected: &Expected) -> (Outcome, bool, String) {
 /// The relay did what it could: the platform did not take it.
 fn was_refused(seen: &Seen<'_>, expected: &Expected) -> bool {
     seen.purchases(&expected.order).iter().any(|a| failure(seen, a).is_some())
+}
+
+/// Why an order is lost that the relay never took: it refused every genuine webhook about it. To stand behind what was seen.
+fn refused_webhook(seen: &Seen<'_>, expected: &Expected) -> Option<String> {
+    let mut refusal = None;
+    for action in &seen.history.actions {
+        let Did::Webhook { order: Some(order), signature, call, .. } = &action.what else {
+            continue;
+        };
+        if *order != expected.order || !signature.is_good() {
+            continue;
+        }
+        match call.status {
+            Some(200..300) => return None,
+            Some(status) => refusal = refusal.or(Some(status)),
+            None => {}
+        }
+    }
+    let status = refusal?;
+    let advice = match status {
+        401 | 403 => ": does it have the shop's secret?",
+        404 | 405 => ": is the profile's path for webhooks right?",
+        _ => "",
+    };
+    Some(format!("; the relay refused its webhook with {status}{advice}"))
 }
 
 /// From the relay's first acknowledgement of the order to the request by which the platform took it, where that time is the

@@ -58,9 +58,9 @@ impl Report for Junit {
             status.set_message(message).set_type("baseline");
             run.add_test_case(TestCase::new(place, status));
         }
-        for path in &summary.snapshots_changed {
+        for (what, path) in tally::snapshots(summary) {
             let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
-            status.set_message(format!("snapshot changed: {path}"));
+            status.set_message(format!("snapshot {what}: {path}"));
             run.add_test_case(TestCase::new(path.as_str(), status));
         }
         let mut document = Document::new(summary.relay.as_str());

@@ -108,8 +108,8 @@ fn write(out: &mut String, summary: &Summary) -> std::fmt::Result {
     for (place, message) in tally::stale(summary) {
         writeln!(out, "\n**Stale in the baseline:** `{}` {}", tick(&place), escape(&message))?;
     }
-    for path in &summary.snapshots_changed {
-        writeln!(out, "\nSnapshot changed: `{}`", tick(path))?;
+    for (what, path) in tally::snapshots(summary) {
+        writeln!(out, "\nSnapshot {what}: `{}`", tick(path))?;
     }
     Ok(())
 }

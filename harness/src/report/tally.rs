@@ -122,6 +122,14 @@ pub fn empty_shard(summary: &Summary) -> Option<String> {
     })
 }
 
+/// Snapshots that are not as accepted: `new` or `changed`, and the path.
+pub fn snapshots(summary: &Summary) -> impl Iterator<Item = (&'static str, &String)> {
+    summary.snapshots_changed.iter().map(|path| match summary.snapshots_new.contains(path) {
+        true => ("new", path),
+        false => ("changed", path),
+    })
+}
+
 /// Entries of the baseline that have to go: place, and what to do.
 pub fn stale(summary: &Summary) -> impl Iterator<Item = (String, String)> {
     summary.baseline.iter().flat_map(|baseline| {

@@ -171,7 +171,7 @@ impl Terminal {
             let first = finding.exchanges.first() == Some(&shown.seq);
             self.evidence(out, shown, finding.at.as_deref().filter(|_| first), first)?;
         }
-        writeln!(out, "      rule      {}", finding.source)
+        writeln!(out, "{}", wrap(&finding.source, self.width, "      rule      "))
     }
 
     /// One exchange: of its body the part that the finding is about.
@@ -238,8 +238,8 @@ impl Terminal {
                 writeln!(out, "{}", wrap(&format!("{n} x {reason}"), self.width, "  "))?;
             }
         }
-        for path in &summary.snapshots_changed {
-            writeln!(out, "snapshot changed: {path}")?;
+        for (what, path) in tally::snapshots(summary) {
+            writeln!(out, "snapshot {what}: {path}")?;
         }
         if !summary.snapshots_changed.is_empty() {
             writeln!(out, "hint: look with `cargo insta review`, or take them all with --accept")?;
@@ -333,6 +333,15 @@ mod tests {
         let whole = |line: &&str| line.contains("reproduce:");
         let long = narrow.lines().filter(|l| !whole(l)).find(|l| l.chars().count() > 80);
         assert_eq!(long, None);
+    }
+
+    #[test]
+    fn a_snapshot_is_new_or_changed_and_both_are_said() {
+        let mut summary = summary(vec![failing(1, "")]);
+        summary.snapshots_changed = vec!["a.snap".into(), "b.snap".into()];
+        summary.snapshots_new = vec!["b.snap".into()];
+        let text = PLAIN.render(&summary).unwrap_or_default();
+        assert!(text.contains("snapshot changed: a.snap\nsnapshot new: b.snap\n"), "{text}");
     }
 
     #[test]
