@@ -20,7 +20,7 @@ macro_rules! line {
 }
 
 pub mod baseline;
-mod bounded;
+pub mod bounded;
 pub mod catalogue;
 pub mod checks;
 pub mod cli;

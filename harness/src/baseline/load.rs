@@ -63,9 +63,7 @@ pub fn load(path: &Path, relay: &str, suite: &[(String, bool)]) -> Result<Baseli
         let error = Reporter::new(&file, "").error(None, message, None);
         LoadErrors { errors: vec![error] }
     };
-    let text = bounded::read(path, MAX_FILE)
-        .map_err(|error| whole(format!("cannot be read: {error}")))?
-        .ok_or_else(|| whole(format!("longer than {MAX_FILE} bytes")))?;
+    let text = bounded::read(path, MAX_FILE).map_err(|error| whole(error.to_string()))?;
     parse(&file, &text, relay, suite)
 }
 

@@ -10,6 +10,7 @@ use crate::{
     platforms::{PLATFORMS, Severity},
     run::RunError,
     scenario::{Scenario, load, select::edit_distance},
+    yaml,
 };
 
 /// Explains.
@@ -138,7 +139,7 @@ fn scenario(id: &str, all: &[Scenario], dir: &Path) -> Option<String> {
         line!(out, "variant {}", variant.name);
     }
     let path = dir.join(&found.name).with_extension("yaml");
-    if let Ok(text) = std::fs::read_to_string(&path) {
+    if let Ok(text) = yaml::read(&path, "a scenario") {
         line!(out, "\n{}", text.trim_end());
     }
     Some(out)

@@ -9,11 +9,9 @@ use super::{
 };
 use crate::report::{
     tally::outcome_name,
-    text::{cut, wrap},
+    text::{PIPE_WIDTH as WIDTH, cut, plural, wrap},
 };
 
-/// Columns of the text.
-const WIDTH: usize = 80;
 /// Runs beside each other; more make another table below.
 const RUNS: usize = 4;
 /// Characters of a label.
@@ -127,14 +125,12 @@ pub(super) fn what(change: &Change) -> String {
 /// What the differences come to, in one line.
 pub(super) fn result(differences: &Differences) -> String {
     let worse = differences.changes.iter().filter(|c| c.regression).count();
-    let words =
-        |n: usize, one: &str, many: &str| format!("{n} {}", if n == 1 { one } else { many });
     if !differences.is_regression() {
         return "no regression".to_owned();
     }
     let mut parts = Vec::new();
     if worse > 0 {
-        parts.push(words(worse, "case", "cases"));
+        parts.push(format!("{worse} case{}", plural(worse)));
     }
     if !differences.run.is_empty() {
         parts.push("the run as a whole".to_owned());

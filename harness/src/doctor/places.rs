@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::Point;
 use crate::{
     commands::REFERENCE,
+    report::text::plural,
     sut::{self, profile::Profile},
     yaml::{self, Node},
 };
@@ -25,12 +26,12 @@ pub(super) struct Places {
 pub(super) fn read(path: Option<&Path>) -> Result<(Profile, Places), Point> {
     let file = path.map_or_else(|| "the built-in profile".to_owned(), |p| p.display().to_string());
     let loaded = match path {
-        Some(path) => sut::load::load(path),
-        None => sut::load::parse(REFERENCE),
+        Some(path) => sut::load::load_with_text(path),
+        None => sut::load::parse(REFERENCE).map(|profile| (profile, REFERENCE.to_owned())),
     };
-    let profile = loaded.map_err(|errors| {
+    let (profile, text) = loaded.map_err(|errors| {
         let n = errors.errors.len();
-        let says = format!("{file} cannot be used: {n} mistake{}", if n == 1 { "" } else { "s" });
+        let says = format!("{file} cannot be used: {n} mistake{}", plural(n));
         Point::problem(
             "profile",
             says,
@@ -38,11 +39,6 @@ pub(super) fn read(path: Option<&Path>) -> Result<(Profile, Places), Point> {
         )
         .quoting(errors.to_string())
     })?;
-    let text = match path {
-        // It was read a moment before; without it only the line numbers are missing.
-        Some(path) => yaml::read(path, "a profile").unwrap_or_default(),
-        None => REFERENCE.to_owned(),
-    };
     Ok((profile, Places::of(file, &text)))
 }
 

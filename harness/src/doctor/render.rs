@@ -5,7 +5,7 @@ use serde_json::json;
 use super::{Diagnosis, Point, Settings, State};
 use crate::{
     exit_code,
-    report::text::{PIPE_WIDTH, wrap},
+    report::text::{PIPE_WIDTH, plural, wrap},
 };
 
 /// Columns of the state.
@@ -47,7 +47,7 @@ impl Diagnosis {
         let count = |state| self.points.iter().filter(|point| point.state == state).count();
         let (ok, problems, rest) =
             (count(State::Ok), count(State::Problem), count(State::NotChecked));
-        let s = if problems == 1 { "" } else { "s" };
+        let s = plural(problems);
         let name = if self.relay.is_empty() { "no relay" } else { &self.relay };
         format!("{name}: {ok} ok, {problems} problem{s}, {rest} not checked")
     }

@@ -9,7 +9,10 @@ use std::{
 use serde::Deserialize;
 
 use super::json::SCHEMA;
-use crate::{bounded, verdict::Summary};
+use crate::{
+    bounded::{self, ReadError},
+    verdict::Summary,
+};
 
 /// Longest report, in bytes.
 pub const MAX_FILE: u64 = 256 * 1024 * 1024;
@@ -41,12 +44,9 @@ pub struct RecordedError {
 /// What is wrong with it.
 #[derive(Debug, thiserror::Error)]
 pub enum RecordedErrorKind {
-    /// The file cannot be read.
-    #[error("cannot be read: {0}")]
-    Read(#[from] std::io::Error),
-    /// Longer than any report.
-    #[error("longer than {} MiB", MAX_FILE / 1024 / 1024)]
-    TooLong,
+    /// The file cannot be read, or is no text of a report's length.
+    #[error("{0}")]
+    Read(#[from] ReadError),
     /// No JSON, or cut off.
     #[error("is no JSON: {0}")]
     Json(serde_json::Error),
@@ -92,9 +92,7 @@ struct Document {
 /// See [`RecordedErrorKind`].
 pub fn read(path: &Path) -> Result<Recorded, RecordedError> {
     let fail = |kind| RecordedError { path: path.to_owned(), kind };
-    let text = bounded::read(path, MAX_FILE)
-        .map_err(|error| fail(error.into()))?
-        .ok_or_else(|| fail(RecordedErrorKind::TooLong))?;
+    let text = bounded::read(path, MAX_FILE).map_err(|error| fail(error.into()))?;
     parse(&text)
         .map(|(schema, version, summary)| Recorded {
             path: path.to_owned(),

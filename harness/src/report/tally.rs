@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::text::plural;
 use crate::{
     baseline::State,
     exit_code,
@@ -106,9 +107,9 @@ pub fn part(summary: &Summary) -> Option<String> {
     }
     let all: u64 = summary.parts.iter().map(|part| part.took_ms).fold(0, u64::saturating_add);
     let n = summary.parts.len();
-    let shards = if n == 1 { "shard" } else { "shards" };
-    (n > 0)
-        .then(|| format!("merged from {n} {shards} that took {:.1} s in all", all as f64 / 1000.0))
+    (n > 0).then(|| {
+        format!("merged from {n} shard{} that took {:.1} s in all", plural(n), all as f64 / 1000.0)
+    })
 }
 
 /// Said of a shard that has nothing to play though the selection has: no fault of anybody's.

@@ -36,12 +36,28 @@ fn from_environment(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
+/// The same with the profile's text, for what has to point into it.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub(crate) fn load_with_text(path: &Path) -> Result<(Profile, String), LoadErrors> {
+    let text = yaml::read(path, "a profile")?;
+    Ok((of_file(path, &text, from_environment)?, text))
+}
+
 pub(crate) fn load_with(
     path: &Path,
     lookup: impl Fn(&str) -> Option<String>,
 ) -> Result<Profile, LoadErrors> {
-    let text = yaml::read(path, "a profile")?;
-    let mut profile = parse_file(&path.display().to_string(), &text, lookup)?;
+    of_file(path, &yaml::read(path, "a profile")?, lookup)
+}
+
+fn of_file(
+    path: &Path,
+    text: &str,
+    lookup: impl Fn(&str) -> Option<String>,
+) -> Result<Profile, LoadErrors> {
+    let mut profile = parse_file(&path.display().to_string(), text, lookup)?;
     // The relay runs in a folder of its own, where a path relative to ours would lead nowhere.
     let whole = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     profile.folder = whole.parent().map(Path::to_owned).unwrap_or_default();
