@@ -1,12 +1,16 @@
 //! Reads the command line, calls the library, prints, exits. Only this file knows the relay crate, for `harness relay`.
 
-use std::{io::Write as _, process::ExitCode};
+use std::{
+    io::{IsTerminal as _, Write as _},
+    process::ExitCode,
+};
 
 use clap::Parser as _;
 use harness::{
     cli::{Cli, Command},
     commands::{self, Done},
     exit_code,
+    report::text::{PIPE_WIDTH, wrap_error},
     run::RunError,
 };
 
@@ -81,6 +85,15 @@ async fn interrupted() {
     }
 }
 
+/// In lines that a terminal holds; a pipe or file gets each line whole, for those who search it.
+fn shown(error: &RunError) -> String {
+    let text = format!("error: {error}");
+    match std::io::stderr().is_terminal() {
+        true => wrap_error(&text, PIPE_WIDTH),
+        false => text,
+    }
+}
+
 fn finish(done: Result<Done, RunError>) -> ExitCode {
     match done {
         Ok(done) => {
@@ -94,7 +107,7 @@ fn finish(done: Result<Done, RunError>) -> ExitCode {
             }
         }
         Err(error) => {
-            drop(writeln!(std::io::stderr(), "error: {error}"));
+            drop(writeln!(std::io::stderr(), "{}", shown(&error)));
             ExitCode::from(match error {
                 RunError::Usage(_) => exit_code::USAGE,
                 RunError::NothingSelected(_) => exit_code::NOTHING_SELECTED,

@@ -28,6 +28,28 @@ pub fn wrap(text: &str, width: usize, lead: &str) -> String {
     out
 }
 
+/// An error's lines for a terminal: sentences are broken at blanks, below themselves. What is quoted stays as it is: lines
+/// that are indented (a file's excerpt) and what stands in backticks, which may be a command to copy.
+pub fn wrap_error(text: &str, width: usize) -> String {
+    /// Stands for a blank that must not be broken at; no text for people holds it.
+    const HELD: char = '\u{1}';
+    let broken = |line: &str| {
+        if line.chars().count() <= width || line.starts_with([' ', '\t']) {
+            return line.to_owned();
+        }
+        let mut quoted = false;
+        let held = line.chars().map(|c| {
+            quoted ^= c == '`';
+            if quoted && c == ' ' { HELD } else { c }
+        });
+        let held: String = held.collect();
+        let lead = ["error: ", "hint: "].into_iter().find(|lead| held.starts_with(lead));
+        let (lead, rest) = held.split_at(lead.map_or(0, str::len));
+        wrap(rest, width, lead).replace(HELD, " ")
+    };
+    text.lines().map(broken).collect::<Vec<_>>().join("\n")
+}
+
 /// At most `width` characters; what is longer ends in `...`.
 pub fn cut(line: &str, width: usize) -> String {
     if line.chars().count() <= width {
@@ -50,6 +72,14 @@ mod tests {
     fn text_is_broken_at_blanks_and_indented_below_its_lead() {
         assert_eq!(wrap("one two three", 9, "* "), "* one two\n  three");
         assert_eq!(wrap("averyveryverylongword x", 8, ""), "averyveryverylongword\nx");
+    }
+
+    #[test]
+    fn an_error_is_broken_into_lines_and_what_it_quotes_is_not() {
+        let text = "error: one two three four\nhint: take `harness run --all` or none\n  12 | a line of a file as it is";
+        let shown = "error: one two\n       three four\nhint: take\n      `harness run --all`\n      or none\n  12 | a line of a file as it is";
+        assert_eq!(wrap_error(text, 16), shown);
+        assert_eq!(wrap_error(text, 99), text);
     }
 
     #[test]
