@@ -64,6 +64,7 @@ const STRANGERS: &[Stranger] = &[
             ("no_auth_check", "webhooks/bad_signatures/meta/foreign"),
             ("retries_refusals", "failures/permanent_refusal/data_manager"),
             ("ignores_retry_after", "failures/rate_limited/meta/seconds"),
+            ("follows_redirects", "failures/redirect/meta"),
         ],
     },
 ];

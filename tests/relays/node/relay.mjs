@@ -2,7 +2,7 @@
 // A conversion relay for one WooCommerce store: order webhooks in, Meta Conversions API and TikTok Events API out.
 //
 // Needs Node 20 and nothing else. State is one append-only journal (DATA_DIR/journal.ndjson) that is on disk before
-// any request is answered; it holds digests of contact data, never the data. README.md beside this file lists the
+// any request is answered; it holds digests of contact data, never the data. README.md in the folder above lists the
 // environment variables, the routes and the values of BREAK, each of which switches on one well-known mistake.
 
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto';

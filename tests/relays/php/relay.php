@@ -4,7 +4,7 @@
 //   php relay.php            starts PHP's own web server with this file as its router, and WORKERS delivery processes
 //
 // Every order is one file in DATA_DIR, created exclusively (which is what makes an order unique) and flushed to disk
-// before its webhook is answered. README.md beside this file lists the environment variables and the routes.
+// before its webhook is answered. README.md in the folder above lists the environment variables and routes.
 
 declare(strict_types=1);
 

@@ -2,7 +2,7 @@
 """A conversion relay for one Segment source: `track` calls in, Meta Conversions API and Google Data Manager API out.
 
 Needs Python 3.11 and nothing else. The vendors' hosts are fixed; HTTPS_PROXY and SSL_CERT_FILE are honoured as urllib
-does. Every order is committed to SQLite before its call is answered. README.md beside this file lists the environment
+does. Every order is committed to SQLite before its call is answered. README.md in the folder above lists the environment
 variables, the routes and the values of BREAK, each of which switches on one well-known mistake.
 """
 
@@ -45,7 +45,8 @@ WORKERS_PER_DESTINATION = 8
 def setting(name, default=None):
     value = os.environ.get(name, default)
     if value is None:
-        sys.exit(f"error: {name} is not set")
+        print(f"error: {name} is not set", file=sys.stderr)
+        sys.exit(2)
     return value
 
 
