@@ -114,7 +114,7 @@ pub(super) async fn stay(
     gateway: &Gateway,
 ) -> Result<Seen, RunError> {
     let (started, strain) = (Instant::now(), Strain::measure());
-    let terms = Terms { profile, timeout: TIMEOUT, strain: &strain, gateway };
+    let terms = Terms { profile, timeout: TIMEOUT, strain: &strain };
     let mut open = Vec::new();
     for planned in &course.cases {
         let shops: Vec<Shop> = course.shops.get(planned.shop).cloned().into_iter().collect();

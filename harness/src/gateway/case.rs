@@ -63,6 +63,8 @@ pub(super) struct CaseState {
     pub(super) case: Arc<Case>,
     pub(super) inner: Mutex<Inner>,
     pub(super) changed: Notify,
+    /// How often something unreadable had come for its platform when it was opened.
+    unread_before: u64,
 }
 
 /// A connection that says nothing until a fault (by index) is lifted.
@@ -86,7 +88,7 @@ pub(super) struct Inner {
 }
 
 impl CaseState {
-    pub(super) fn new(case: Arc<Case>) -> Result<Self, String> {
+    pub(super) fn new(case: Arc<Case>, unread_before: u64) -> Result<Self, String> {
         let faults = Armed::all(case.scenario.faults(), case.platform)?;
         let log = Log {
             exchanges: Vec::new(),
@@ -105,7 +107,7 @@ impl CaseState {
             fresh: Vec::new(),
             closed: false,
         };
-        Ok(Self { case, inner: Mutex::new(inner), changed: Notify::new() })
+        Ok(Self { case, inner: Mutex::new(inner), changed: Notify::new(), unread_before })
     }
 
     /// Changes the log and wakes who waits for it.
@@ -207,6 +209,14 @@ impl CaseHandle {
     /// Looks at the log.
     pub fn look<R>(&self, f: impl FnOnce(&Log) -> R) -> R {
         f(&lock(&self.case.inner).log)
+    }
+
+    /// What came for the case's platform and could not be read, in words, if anything did since the case was opened: its
+    /// orders may have gone that way.
+    pub fn unread(&self) -> Option<String> {
+        let unread = lock(&self.state.unread);
+        let platform = self.case.case.platform;
+        unread.says(platform).filter(|_| unread.count(platform) > self.case.unread_before)
     }
 
     /// Ends planned faults (of one platform, or all); connections that they hold are reset.

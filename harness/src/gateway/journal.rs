@@ -162,7 +162,8 @@ impl State {
     /// Makes a case known: from now on requests are attributed to it.
     pub(super) fn open(&self, case: Arc<Case>, shops: &[Shop]) -> Result<Arc<CaseState>, String> {
         let id = case.id;
-        let state = Arc::new(CaseState::new(Arc::clone(&case))?);
+        let unread = lock(&self.unread).count(case.platform);
+        let state = Arc::new(CaseState::new(Arc::clone(&case), unread)?);
         let early = usize::from(lock(&state.inner).faults.iter().any(Armed::strikes_early));
         self.accounts.add(shops);
         let mut open = self.open.write().unwrap_or_else(PoisonError::into_inner);

@@ -154,6 +154,20 @@ impl Unread {
         }
     }
 
+    /// How often something came for this platform.
+    pub(super) fn count(&self, platform: &str) -> u64 {
+        let requests = self.requests.iter().filter(|r| r.platform == Some(platform));
+        let tunnels = self.tunnels.iter().filter(|t| t.platform == Some(platform));
+        requests.map(|r| r.count).chain(tunnels.map(|t| t.count)).sum()
+    }
+
+    /// What came for this platform, in words.
+    pub(super) fn says(&self, platform: &str) -> Option<String> {
+        let request = self.requests.iter().find(|r| r.platform == Some(platform));
+        let tunnel = self.tunnels.iter().find(|t| t.platform == Some(platform));
+        request.map(ToString::to_string).or_else(|| tunnel.map(ToString::to_string))
+    }
+
     /// True for a new host when as many as are kept are known.
     fn is_one_too_many(&self, host: &str) -> bool {
         let strangers = self.tunnels.iter().filter(|t| t.platform.is_none());

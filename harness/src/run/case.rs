@@ -99,12 +99,7 @@ impl Run {
         let profile = &self.options.profile;
         let truth = truth::truth(case, platform, profile, &actions);
         let busy = self.strain.too_much(&playing).map(too_busy);
-        let terms = Terms {
-            profile,
-            timeout: self.options.timeout,
-            strain: &self.strain,
-            gateway: &self.gateway,
-        };
+        let terms = Terms { profile, timeout: self.options.timeout, strain: &self.strain };
         let waited = if answered {
             until_decided(terms, case, platform, &handle, &actions, &truth, controls).await
         } else {

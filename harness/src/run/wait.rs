@@ -6,7 +6,7 @@ use super::{relay::SILENCE, strain::Strain};
 use crate::{
     driver::Driver,
     exchange::{Ending, Exchange, OrderRef},
-    gateway::{CaseHandle, Gateway, Log},
+    gateway::{CaseHandle, Log},
     history::{Action, Did, Readings, Waited},
     judge,
     plan::Case,
@@ -26,7 +26,6 @@ pub(crate) struct Terms<'a> {
     /// Longest wait beyond what the case declares itself.
     pub(crate) timeout: Duration,
     pub(crate) strain: &'a Strain,
-    pub(crate) gateway: &'a Gateway,
 }
 
 /// Waits until the case is decided: all that the steps imply has happened, the control order was taken, and it has
@@ -40,7 +39,7 @@ pub(crate) async fn until_decided(
     expected: &Truth,
     controls: u32,
 ) -> Waited {
-    let Terms { profile, timeout, strain, gateway } = terms;
+    let Terms { profile, timeout, strain } = terms;
     let quiet = quiet_window(case, profile, expected);
     let held_back = held_back(case, profile, actions, expected);
     let declared = declared_waiting(case, profile);
@@ -114,7 +113,7 @@ pub(crate) async fn until_decided(
     // it, unless that had failed and was to be tried again.
     let passed = sentinel && case.scenario.faults().next().is_none();
     let too_busy = strain.too_much(&mark).filter(|_| !passed).map(too_busy);
-    let unproven = too_busy.or_else(|| unread(gateway, case.platform).filter(|_| !is_read));
+    let unproven = too_busy.or_else(|| handle.unread().filter(|_| !is_read));
     Waited {
         decided: settled,
         sentinel,
@@ -132,15 +131,6 @@ pub(crate) fn too_busy(share: f64) -> String {
     format!(
         "the machine was too busy: {percent} % of the time the harness was not woken when it should have been"
     )
-}
-
-/// What came for this platform and could not be read: an order may have gone that way.
-fn unread(gateway: &Gateway, platform: &str) -> Option<String> {
-    let requests = gateway.unreadable();
-    let request = requests.iter().find(|unread| unread.platform == Some(platform));
-    let tunnels = gateway.tunnels_unread();
-    let tunnel = tunnels.iter().find(|unread| unread.platform == Some(platform));
-    request.map(ToString::to_string).or_else(|| tunnel.map(ToString::to_string))
 }
 
 /// How often a log that lags behind is read again, and after which wait: a log gives no other sign.

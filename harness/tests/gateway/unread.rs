@@ -34,6 +34,28 @@ async fn a_client_that_trusts_somebody_else_is_noted_with_its_host() {
 }
 
 #[tokio::test]
+async fn what_could_not_be_read_before_a_case_was_opened_is_no_excuse_for_it() {
+    let gateway = gateway().await;
+    let other = Authority::default().certificate_pem().unwrap();
+    let untrusted = async |nth: u64| {
+        let stream = tunnel(gateway.door(), "api.ads.example:443").await.unwrap();
+        secured(stream, "api.ads.example", &other, &["h2"]).await.unwrap_err();
+        noted(|| gateway.tunnels_unread().into_iter().find(|t| t.count == nth)).await;
+    };
+    let first = open(&gateway, 1, json!([]));
+    assert_eq!(first.unread(), None);
+    untrusted(1).await;
+    assert!(first.unread().unwrap().contains("api.ads.example"));
+    let second = open(&gateway, 2, json!([]));
+    assert_eq!(second.unread(), None);
+    drop(tunnel(gateway.door(), "telemetry.example:443").await.unwrap());
+    unread(&gateway, WhyUnread::Left).await;
+    assert_eq!(second.unread(), None, "another host's");
+    untrusted(2).await;
+    assert!(second.unread().is_some());
+}
+
+#[tokio::test]
 async fn a_tunnel_to_an_address_is_for_the_host_that_the_handshake_names() {
     let gateway = gateway().await;
     let other = Authority::default().certificate_pem().unwrap();
