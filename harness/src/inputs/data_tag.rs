@@ -6,7 +6,7 @@
 use serde_json::{Map, Value, json};
 
 use super::{
-    About, Carried, Delivery, Format, InputFault, OrderView, SecretKind, Subject, Written,
+    About, Carried, Delivery, Format, InputFault, OrderView, SecretKind, Written,
     consent::ConsentMode,
     ga4,
     inspection::{Inspection, is_currency, is_text_within},
@@ -14,7 +14,7 @@ use super::{
     page::Page,
     track,
 };
-use crate::scenario::{Decision, Layout, Signature, Topic};
+use crate::scenario::{Decision, Layout, Topic};
 
 /// The format.
 #[derive(Debug)]
@@ -37,10 +37,6 @@ impl Format for DataTag {
         topic == Topic::Paid
     }
 
-    fn can_sign(&self, signature: Signature) -> bool {
-        signature == Signature::Right
-    }
-
     fn carries(&self, fact: Carried) -> bool {
         use Carried::{
             Address, Consent, Contact, Device, Items, LandingUrl, Name, OrderId, VisitorId,
@@ -52,11 +48,7 @@ impl Format for DataTag {
     }
 
     fn body(&self, delivery: &Delivery<'_>) -> Result<Value, InputFault> {
-        let (view, refund) = match &delivery.subject {
-            Subject::Order(view) => (view, None),
-            Subject::Refund(view, facts) => (view, Some(facts)),
-            Subject::Redact(_) => return Err(InputFault::new("no event asks for an erasure")),
-        };
+        let (view, refund) = delivery.order()?;
         let order = view.order;
         let mut event = base(delivery, view);
         let mut put = |name: &str, value: Value| event.insert(name.to_owned(), value);
@@ -179,7 +171,10 @@ fn known<const N: usize>(fields: [(&str, &Option<String>); N]) -> Map<String, Va
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::{inputs::samples::Sample, plan::all};
+    use crate::{
+        inputs::{Subject, samples::Sample},
+        plan::all,
+    };
 
     #[test]
     fn a_purchase_is_named_in_the_query_and_told_in_the_body() {

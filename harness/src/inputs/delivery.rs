@@ -4,6 +4,7 @@ use rust_decimal::Decimal;
 use serde_json::Value;
 use time::OffsetDateTime;
 
+use super::InputFault;
 use crate::{
     plan::{Order, Person, Shop},
     scenario::{Decisions, JoinKey, Layout, OrderState, Signature, Topic},
@@ -43,6 +44,20 @@ pub struct Delivery<'a> {
     pub raw: Option<&'a str>,
 }
 
+impl<'a> Delivery<'a> {
+    /// The order that it tells of, and the refund, if it is about one.
+    ///
+    /// # Errors
+    /// It asks for a person to be forgotten, and the format has no message for that.
+    pub fn order(&self) -> Result<(&OrderView<'a>, Option<&RefundFacts>), InputFault> {
+        match &self.subject {
+            Subject::Order(view) => Ok((view, None)),
+            Subject::Refund(view, facts) => Ok((view, Some(facts))),
+            Subject::Redact(_) => Err(InputFault::new("this format has no message for an erasure")),
+        }
+    }
+}
+
 /// What a delivery tells of.
 #[derive(Debug, Clone)]
 pub enum Subject<'a> {
@@ -69,9 +84,9 @@ pub struct OrderView<'a> {
     pub cancelled_at: Option<OffsetDateTime>,
     /// State of the payment.
     pub state: OrderState,
-    /// Total after edits; the plan's total if there were none.
+    /// Total after edits, the plan's total if there were none; shop currency, major units.
     pub total: Decimal,
-    /// What was given back so far, the refund that is told of included.
+    /// What was given back so far, the refund that is told of included; shop currency, major units.
     pub refunded: Decimal,
     /// The refunds behind that sum, in order.
     pub refunds: Vec<RefundFacts>,

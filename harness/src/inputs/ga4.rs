@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     plan::Shop,
-    scenario::{Decision, JoinKey, Layout, OrderKind, OrderState, Signature, Topic},
+    scenario::{Decision, JoinKey, Layout, OrderKind, OrderState, Topic},
 };
 
 /// The format.
@@ -47,10 +47,6 @@ impl Format for Ga4 {
         topic == Topic::Paid
     }
 
-    fn can_sign(&self, signature: Signature) -> bool {
-        signature == Signature::Right
-    }
-
     fn carries(&self, fact: Carried) -> bool {
         use Carried::{
             Consent, CustomerId, Device, Discount, Items, LandingUrl, OrderId, Parts, VisitorId,
@@ -72,11 +68,7 @@ impl Format for Ga4 {
 
     /// The parameters in order, flat.
     fn body(&self, delivery: &Delivery<'_>) -> Result<Value, InputFault> {
-        let (view, refund) = match &delivery.subject {
-            Subject::Order(view) => (view, None),
-            Subject::Refund(view, facts) => (view, Some(facts)),
-            Subject::Redact(_) => return Err(InputFault::new("no hit asks for an erasure")),
-        };
+        let (view, refund) = delivery.order()?;
         let mut hit = Hit(Map::new());
         hit.base(delivery, view);
         match (delivery.topic, refund) {

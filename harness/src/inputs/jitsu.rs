@@ -5,53 +5,21 @@
 
 use serde_json::Value;
 
-use super::{About, Carried, Delivery, Format, InputFault, SecretKind, segment, signing, track};
-use crate::scenario::{Signature, Topic};
+use super::{Delivery, InputFault, OrderView, segment, signing, track::Dialect};
 
 /// The format.
 #[derive(Debug)]
 pub struct Jitsu;
 
-impl Format for Jitsu {
-    fn id(&self) -> &'static str {
-        "jitsu"
+impl Dialect for Jitsu {
+    const NAME: &'static str = "jitsu";
+
+    /// It has no consent field of its own and hands Segment's on.
+    fn consent(view: &OrderView<'_>) -> Option<(&'static str, Value)> {
+        segment::preferences(view)
     }
 
-    fn secret_kind(&self) -> SecretKind {
-        SecretKind::WriteKey
-    }
-
-    fn tells(&self, topic: Topic, about: About) -> bool {
-        track::tells(topic, about)
-    }
-
-    fn reports_purchase(&self, topic: Topic) -> bool {
-        topic == Topic::Paid
-    }
-
-    fn can_sign(&self, signature: Signature) -> bool {
-        signing::is_key_signature(signature)
-    }
-
-    fn carries(&self, fact: Carried) -> bool {
-        track::carries(fact)
-    }
-
-    fn body(&self, delivery: &Delivery<'_>) -> Result<Value, InputFault> {
-        // It has no consent field of its own and hands Segment's on.
-        track::body(delivery, segment::preferences)
-    }
-
-    fn inspect(&self, topic: Topic, body: &Value) -> Vec<String> {
-        track::inspect(topic, body).wrong()
-    }
-
-    fn headers(
-        &self,
-        delivery: &Delivery<'_>,
-        _body: &[u8],
-        _other_layout: &[u8],
-    ) -> Result<Vec<(String, String)>, InputFault> {
+    fn headers_with_key(delivery: &Delivery<'_>) -> Result<Vec<(String, String)>, InputFault> {
         let mut headers = vec![
             ("Content-Type".to_owned(), "application/json".to_owned()),
             ("User-Agent".to_owned(), "jitsu-js/1.10.0".to_owned()),
@@ -65,7 +33,13 @@ impl Format for Jitsu {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::inputs::samples::{Sample, header};
+    use crate::{
+        inputs::{
+            Format,
+            samples::{Sample, header},
+        },
+        scenario::{Signature, Topic},
+    };
 
     #[test]
     fn the_key_has_a_header_of_its_own_and_the_address_is_told() {

@@ -22,6 +22,9 @@ pub fn merge(target: &mut Value, patch: &Value) {
 }
 
 /// Replaces every text in a document (not its keys).
+///
+/// # Errors
+/// What `change` says of a text. Those before it are replaced then, the others are not.
 pub fn map_texts<E>(
     value: &mut Value,
     change: &mut impl FnMut(&str) -> Result<String, E>,

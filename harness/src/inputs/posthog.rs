@@ -7,13 +7,13 @@ use serde_json::{Map, Value, json};
 use url::Url;
 
 use super::{
-    About, Carried, Delivery, Format, InputFault, OrderView, SecretKind, Subject,
+    About, Carried, Delivery, Format, InputFault, OrderView, SecretKind,
     inspection::{Inspection, is_currency, is_text_within, is_time},
     money, page,
     page::Page,
     signing, times, track,
 };
-use crate::scenario::{Signature, Topic};
+use crate::scenario::Topic;
 
 /// Landing parameters that the tag copies into properties of their own.
 const COPIED: &[&str] = &[
@@ -55,10 +55,6 @@ impl Format for PostHog {
         topic == Topic::Paid
     }
 
-    fn can_sign(&self, signature: Signature) -> bool {
-        signing::is_key_signature(signature)
-    }
-
     fn carries(&self, fact: Carried) -> bool {
         match fact {
             // Properties have free names.
@@ -69,11 +65,7 @@ impl Format for PostHog {
     }
 
     fn body(&self, delivery: &Delivery<'_>) -> Result<Value, InputFault> {
-        let (view, refund) = match &delivery.subject {
-            Subject::Order(view) => (view, None),
-            Subject::Refund(view, facts) => (view, Some(facts)),
-            Subject::Redact(_) => return Err(InputFault::new("no capture asks for an erasure")),
-        };
+        let (view, refund) = delivery.order()?;
         let (event, value, at) = match (delivery.topic, refund) {
             (Topic::Unrelated, _) => ("$pageview", None, view.placed_at),
             (_, Some(refund)) => ("refund", Some(refund.amount), refund.at),
@@ -196,7 +188,7 @@ fn purchase(view: &OrderView<'_>) -> Map<String, Value> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::inputs::samples::Sample;
+    use crate::{inputs::samples::Sample, scenario::Signature};
 
     #[test]
     fn a_purchase_carries_key_person_and_click_ids() {

@@ -7,46 +7,32 @@
 use serde_json::{Value, json};
 
 use super::{
-    About, Carried, Delivery, Format, InputFault, OrderView, SecretKind, consent, segment, signing,
-    track,
+    Delivery, InputFault, OrderView, consent, inspection::Inspection, segment, track::Dialect,
 };
-use crate::scenario::{Signature, Topic};
 
 /// The format.
 #[derive(Debug)]
 pub struct RudderStack;
 
-impl Format for RudderStack {
-    fn id(&self) -> &'static str {
-        "rudderstack"
+impl Dialect for RudderStack {
+    const NAME: &'static str = "rudderstack";
+
+    /// Ids that were allowed and ids that were refused; one without an answer is in neither list.
+    fn consent(view: &OrderView<'_>) -> Option<(&'static str, Value)> {
+        let answers = consent::by_category(view.consent, &view.categories)?;
+        let ids = |allowed: bool| -> Vec<&str> {
+            answers.iter().filter(|(_, a)| *a == allowed).map(|(name, _)| name.as_str()).collect()
+        };
+        let value = json!({
+            "provider": "custom",
+            "allowedConsentIds": ids(true),
+            "deniedConsentIds": ids(false),
+            "resolutionStrategy": "and",
+        });
+        Some(("consentManagement", value))
     }
 
-    fn secret_kind(&self) -> SecretKind {
-        SecretKind::WriteKey
-    }
-
-    fn tells(&self, topic: Topic, about: About) -> bool {
-        track::tells(topic, about)
-    }
-
-    fn reports_purchase(&self, topic: Topic) -> bool {
-        topic == Topic::Paid
-    }
-
-    fn can_sign(&self, signature: Signature) -> bool {
-        signing::is_key_signature(signature)
-    }
-
-    fn carries(&self, fact: Carried) -> bool {
-        track::carries(fact)
-    }
-
-    fn body(&self, delivery: &Delivery<'_>) -> Result<Value, InputFault> {
-        track::body(delivery, management)
-    }
-
-    fn inspect(&self, topic: Topic, body: &Value) -> Vec<String> {
-        let mut seen = track::inspect(topic, body);
+    fn consent_rules(body: &Value, seen: &mut Inspection<'_>) {
         for list in ["allowedConsentIds", "deniedConsentIds"] {
             let pointer = format!("/context/consentManagement/{list}");
             seen.allow(&pointer, "a list of ids", |ids| {
@@ -56,32 +42,11 @@ impl Format for RudderStack {
         if body["context"].get("consentManagement").is_some() {
             seen.one_of("/context/consentManagement/resolutionStrategy", &["and", "or"]);
         }
-        seen.wrong()
     }
 
-    fn headers(
-        &self,
-        delivery: &Delivery<'_>,
-        _body: &[u8],
-        _other_layout: &[u8],
-    ) -> Result<Vec<(String, String)>, InputFault> {
+    fn headers_with_key(delivery: &Delivery<'_>) -> Result<Vec<(String, String)>, InputFault> {
         segment::basic(delivery)
     }
-}
-
-/// Ids that were allowed and ids that were refused; one without an answer is in neither list.
-fn management(view: &OrderView<'_>) -> Option<(&'static str, Value)> {
-    let answers = consent::by_category(view.consent, &view.categories)?;
-    let ids = |allowed: bool| -> Vec<&str> {
-        answers.iter().filter(|(_, a)| *a == allowed).map(|(name, _)| name.as_str()).collect()
-    };
-    let value = json!({
-        "provider": "custom",
-        "allowedConsentIds": ids(true),
-        "deniedConsentIds": ids(false),
-        "resolutionStrategy": "and",
-    });
-    Some(("consentManagement", value))
 }
 
 #[cfg(test)]
@@ -89,8 +54,8 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::{
-        inputs::{Subject, samples::Sample},
-        scenario::{Decision, Decisions},
+        inputs::{Format, Subject, samples::Sample},
+        scenario::{Decision, Decisions, Topic},
     };
 
     #[test]

@@ -8,57 +8,27 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Map, Value, json};
 
 use super::{
-    About, Carried, Delivery, Format, InputFault, OrderView, SecretKind, consent, signing, track,
+    Delivery, InputFault, OrderView, consent, inspection::Inspection, signing, track::Dialect,
 };
-use crate::scenario::{Signature, Topic};
 
 /// The format.
 #[derive(Debug)]
 pub struct Segment;
 
-impl Format for Segment {
-    fn id(&self) -> &'static str {
-        "segment"
+impl Dialect for Segment {
+    const NAME: &'static str = "segment";
+
+    fn consent(view: &OrderView<'_>) -> Option<(&'static str, Value)> {
+        preferences(view)
     }
 
-    fn secret_kind(&self) -> SecretKind {
-        SecretKind::WriteKey
-    }
-
-    fn tells(&self, topic: Topic, about: About) -> bool {
-        track::tells(topic, about)
-    }
-
-    fn reports_purchase(&self, topic: Topic) -> bool {
-        topic == Topic::Paid
-    }
-
-    fn can_sign(&self, signature: Signature) -> bool {
-        signing::is_key_signature(signature)
-    }
-
-    fn carries(&self, fact: Carried) -> bool {
-        track::carries(fact)
-    }
-
-    fn body(&self, delivery: &Delivery<'_>) -> Result<Value, InputFault> {
-        track::body(delivery, preferences)
-    }
-
-    fn inspect(&self, topic: Topic, body: &Value) -> Vec<String> {
-        let mut seen = track::inspect(topic, body);
+    fn consent_rules(_body: &Value, seen: &mut Inspection<'_>) {
         seen.allow("/context/consent/categoryPreferences", "true or false by category", |map| {
             map.as_object().is_some_and(|map| map.values().all(Value::is_boolean))
         });
-        seen.wrong()
     }
 
-    fn headers(
-        &self,
-        delivery: &Delivery<'_>,
-        _body: &[u8],
-        _other_layout: &[u8],
-    ) -> Result<Vec<(String, String)>, InputFault> {
+    fn headers_with_key(delivery: &Delivery<'_>) -> Result<Vec<(String, String)>, InputFault> {
         basic(delivery)
     }
 }
@@ -89,7 +59,13 @@ pub(super) fn preferences(view: &OrderView<'_>) -> Option<(&'static str, Value)>
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::inputs::samples::{Sample, header};
+    use crate::{
+        inputs::{
+            Format,
+            samples::{Sample, header},
+        },
+        scenario::{Signature, Topic},
+    };
 
     #[test]
     fn the_write_key_is_the_user_name() {

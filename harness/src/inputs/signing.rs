@@ -55,6 +55,9 @@ impl Encoding {
 /// The digest in base64 as the header carries it, before any prefix; `None`: no header at all.
 ///
 /// `signed` makes the signed text of a body (formats that sign more than the body).
+///
+/// # Errors
+/// The secret has another shape than its kind, or the other shop's is asked for and there is none.
 pub fn digest(
     kind: SecretKind,
     delivery: &Delivery<'_>,
@@ -66,6 +69,9 @@ pub fn digest(
 }
 
 /// The same in hex, lower case.
+///
+/// # Errors
+/// As [`digest`].
 pub fn hex_digest(
     kind: SecretKind,
     delivery: &Delivery<'_>,
@@ -144,6 +150,9 @@ pub fn flipped(mut digest: Vec<u8>) -> Vec<u8> {
 ///
 /// A digest without `+` and `/` is the same text in both alphabets (but for padding), and a lenient receiver would
 /// be right to take it: the case would then say nothing.
+///
+/// # Errors
+/// `headers` cannot be made, or hundreds of spaces lead to no such digest.
 pub fn with_a_telling_digest(
     body: &str,
     headers: impl Fn(&[u8]) -> Result<Vec<(String, String)>, InputFault>,

@@ -7,8 +7,8 @@ use serde_json::{Map, Value, json};
 use time::{OffsetDateTime, UtcOffset, format_description::well_known::Rfc3339};
 
 use super::{
-    About, Carried, Delivery, Format, InputFault, OrderView, RefundFacts, SecretKind, Subject,
-    money, signing,
+    About, Carried, Delivery, Format, InputFault, OrderView, RefundFacts, SecretKind, money,
+    signing,
 };
 use crate::scenario::{Decision, Decisions, JoinKey, OrderKind, OrderState, Signature, Topic};
 
@@ -29,11 +29,6 @@ impl Format for StandardWebhooks {
         true
     }
 
-    /// All: the header holds a list.
-    fn can_sign(&self, _signature: Signature) -> bool {
-        true
-    }
-
     fn carries(&self, fact: Carried) -> bool {
         !matches!(fact, Carried::Attributes | Carried::Presentment | Carried::Canaries)
     }
@@ -43,12 +38,9 @@ impl Format for StandardWebhooks {
     }
 
     fn body(&self, delivery: &Delivery<'_>) -> Result<Value, InputFault> {
-        let data = match &delivery.subject {
-            Subject::Order(view) => order(view)?,
-            Subject::Refund(view, facts) => refund(view, facts)?,
-            Subject::Redact(_) => {
-                return Err(InputFault::new("standard webhooks have no erasure event"));
-            }
+        let data = match delivery.order()? {
+            (view, None) => order(view)?,
+            (view, Some(facts)) => refund(view, facts)?,
         };
         Ok(json!({
             "type": event_type(delivery.topic),

@@ -27,9 +27,10 @@ pub trait Format: Sync + std::fmt::Debug {
         true
     }
 
-    /// Whether this right or wrong signature exists in the format: no list where there is one header for one digest,
-    /// no flipped bit in a key that signs nothing.
-    fn can_sign(&self, signature: Signature) -> bool;
+    /// Whether this right or wrong signature exists in the format: what its kind of secret can do.
+    fn can_sign(&self, signature: Signature) -> bool {
+        self.secret_kind().can_sign(signature)
+    }
 
     /// Whether the format has a place for this fact. Attributes by name (`send.attributes` of a profile) are one such
     /// place, [`Carried::Attributes`]: what travels in one is not counted again.
@@ -151,6 +152,18 @@ pub enum SecretKind {
 }
 
 impl SecretKind {
+    /// Whether this right or wrong signature exists: no list where there is one header for one digest, no URL-safe form of
+    /// hex, no flipped bit in a key that signs nothing.
+    pub const fn can_sign(self, signature: Signature) -> bool {
+        match self {
+            Self::Plain => !matches!(signature, Signature::Second),
+            Self::Whsec => true,
+            Self::WhsecText => !matches!(signature, Signature::UrlSafe),
+            Self::WriteKey => signing::is_key_signature(signature),
+            Self::None => matches!(signature, Signature::Right),
+        }
+    }
+
     /// Whether the bytes of a delivery are signed with it.
     pub const fn signs(self) -> bool {
         matches!(self, Self::Plain | Self::Whsec | Self::WhsecText)

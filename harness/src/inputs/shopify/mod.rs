@@ -17,10 +17,7 @@ use super::{
     inspection::{Inspection, is_currency, is_money, is_time},
     signing,
 };
-use crate::{
-    plan::Shop,
-    scenario::{Signature, Topic},
-};
+use crate::{plan::Shop, scenario::Topic};
 
 /// The format.
 #[derive(Debug)]
@@ -37,11 +34,6 @@ impl Format for Shopify {
 
     fn tells(&self, _topic: Topic, _about: About) -> bool {
         true
-    }
-
-    /// All but a list: there is one header with one digest.
-    fn can_sign(&self, signature: Signature) -> bool {
-        signature != Signature::Second
     }
 
     fn carries(&self, fact: Carried) -> bool {

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::*;
 use crate::{
     inputs::{Redaction, layout, samples},
-    scenario::{JoinKey, Layout, OrderKind},
+    scenario::{JoinKey, Layout, OrderKind, Signature},
 };
 
 fn header<'a>(headers: &'a [(String, String)], name: &str) -> Option<&'a str> {

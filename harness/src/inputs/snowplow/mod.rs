@@ -14,12 +14,12 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Map, Value, json};
 
 use super::{
-    About, Carried, Delivery, Format, InputFault, SecretKind, Subject, ga4,
+    About, Carried, Delivery, Format, InputFault, SecretKind, ga4,
     inspection::{Inspection, is_text_within},
     page::Page,
     times, track,
 };
-use crate::scenario::{Signature, Topic};
+use crate::scenario::Topic;
 
 /// Schema of the POST's body.
 const PAYLOAD: &str = "iglu:com.snowplowanalytics.snowplow/payload_data/jsonschema/1-0-4";
@@ -49,10 +49,6 @@ impl Format for Snowplow {
         topic == Topic::Paid
     }
 
-    fn can_sign(&self, signature: Signature) -> bool {
-        signature == Signature::Right
-    }
-
     fn carries(&self, fact: Carried) -> bool {
         use Carried::{
             Consent, CustomerId, Device, Discount, Items, LandingUrl, OrderId, Parts, PlacedAt,
@@ -75,11 +71,7 @@ impl Format for Snowplow {
     }
 
     fn body(&self, delivery: &Delivery<'_>) -> Result<Value, InputFault> {
-        let (view, refund) = match &delivery.subject {
-            Subject::Order(view) => (view, None),
-            Subject::Refund(view, facts) => (view, Some(facts)),
-            Subject::Redact(_) => return Err(InputFault::new("no event asks for an erasure")),
-        };
+        let (view, refund) = delivery.order()?;
         let page = Page::of(view, delivery.shop);
         let at = refund.map_or(view.placed_at, |refund| refund.at);
         let mut payload = Map::new();

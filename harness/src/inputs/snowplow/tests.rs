@@ -4,7 +4,10 @@ use serde_json::json;
 
 use super::*;
 use crate::{
-    inputs::samples::{Sample, header},
+    inputs::{
+        Subject,
+        samples::{Sample, header},
+    },
     plan::all,
     scenario::{Decision, Decisions},
 };

@@ -62,11 +62,6 @@ impl Format for Stripe {
         }
     }
 
-    /// Hex has no URL-safe form. While a secret is rolled both sign: see [`Signature::Previous`] in the header.
-    fn can_sign(&self, signature: Signature) -> bool {
-        signature != Signature::UrlSafe
-    }
-
     fn carries(&self, fact: Carried) -> bool {
         !matches!(
             fact,

@@ -20,7 +20,7 @@ use super::{
     inspection::{Inspection, is_currency, is_money},
     signing,
 };
-use crate::scenario::{OrderKind, OrderState, Signature, Topic};
+use crate::scenario::{OrderKind, OrderState, Topic};
 
 /// The format.
 #[derive(Debug)]
@@ -31,6 +31,7 @@ impl Format for WooCommerce {
         "woocommerce"
     }
 
+    /// The old secret signs until the shop is told the new one, which the relay knows first.
     fn secret_kind(&self) -> SecretKind {
         SecretKind::Plain
     }
@@ -38,11 +39,6 @@ impl Format for WooCommerce {
     /// There is no part payment, no till and no test order in its own words.
     fn tells(&self, _topic: Topic, about: About) -> bool {
         about.state != OrderState::PartiallyPaid && about.kind != OrderKind::Pos && !about.test
-    }
-
-    /// One header with one digest. The old secret signs until the shop is told the new one, which the relay knows first.
-    fn can_sign(&self, signature: Signature) -> bool {
-        signature != Signature::Second
     }
 
     /// The order key is made with the order: no landing can name it, so it is no checkout token.

@@ -11,11 +11,14 @@
 //! when it happened and `sentAt` when it left, by the same clock. A queue that sends a message again keeps all of it
 //! but `sentAt`; `messageId` is what receivers tell repeats by.
 
+mod dialect;
+
+pub(super) use dialect::Dialect;
 use serde_json::{Map, Value, json};
 use time::OffsetDateTime;
 
 use super::{
-    About, Carried, Delivery, InputFault, OrderView, RefundFacts, Subject,
+    About, Carried, Delivery, InputFault, OrderView, RefundFacts,
     inspection::{Inspection, is_currency, is_text_within, is_time},
     money,
     page::{Page, campaign},
@@ -24,7 +27,7 @@ use super::{
 use crate::scenario::{JoinKey, OrderKind, OrderState, Topic};
 
 /// Longest call that receivers take, in bytes.
-pub(super) const LIMIT: usize = 32 * 1024;
+const LIMIT: usize = 32 * 1024;
 
 /// Whether there is an event for this topic about such an order.
 pub(super) fn tells(topic: Topic, about: About) -> bool {
@@ -62,15 +65,11 @@ fn event(topic: Topic) -> &'static str {
 }
 
 /// The call without the sender's own consent field, which goes into `context`.
-pub(super) fn body(
+fn body(
     delivery: &Delivery<'_>,
     consent: impl Fn(&OrderView<'_>) -> Option<(&'static str, Value)>,
 ) -> Result<Value, InputFault> {
-    let (view, refund) = match &delivery.subject {
-        Subject::Order(view) => (view, None),
-        Subject::Refund(view, facts) => (view, Some(facts)),
-        Subject::Redact(_) => return Err(InputFault::new("a track call asks for no erasure")),
-    };
+    let (view, refund) = delivery.order()?;
     let contact = &view.order.contact;
     let mut context = context(delivery, view);
     if let (Some((name, value)), Some(context)) = (consent(view), context.as_object_mut()) {
@@ -188,7 +187,7 @@ fn context(delivery: &Delivery<'_>, view: &OrderView<'_>) -> Value {
 }
 
 /// Rules of a track call.
-pub(super) fn inspect(topic: Topic, body: &Value) -> Inspection<'_> {
+fn inspect(topic: Topic, body: &Value) -> Inspection<'_> {
     let mut seen = Inspection::of(body);
     seen.one_of("/type", &["track"]);
     seen.need("/event", "a name", |event| is_text_within(event, 200));
