@@ -77,5 +77,5 @@ fn orders_alone_without_landings() {
     profile.send.attributes.visitor = None;
     profile.send.joins = vec![JoinKey::LandingSite];
     profile.capabilities.retain(|capability| *capability != Capability::Clicks);
-    passes(&judged(profile), 500);
+    passes(&judged(profile), 475);
 }

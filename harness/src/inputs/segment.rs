@@ -2,7 +2,7 @@
 //!
 //! Sources: [HTTP API](https://segment.com/docs/connections/sources/catalog/libraries/server/http-api/),
 //! [consent](https://segment.com/docs/privacy/consent-management/consent-in-segment-connections/). The call itself is in
-//! `track.rs`.
+//! `track/mod.rs`.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Map, Value, json};
