@@ -277,6 +277,7 @@ impl<'a> Driver<'a> {
             visitor_attribute: attributes.visitor.clone(),
             consent_attribute,
             consent: known.consent,
+            signals: known.signals.clone(),
             categories: attributes.categories.clone(),
             ip: Some(known.ip.clone()),
             user_agent: Some(known.user_agent.clone()),

@@ -13,8 +13,8 @@ use crate::{
     plan::Order,
     platforms::{self, BrowserCopy},
     scenario::{
-        CancelStep, Decision, OrderKind, OrderState, OrderStep, RefundStep, Reload, Topic,
-        WebhookStep,
+        CancelStep, ConsentAnswer, Decision, OrderKind, OrderState, OrderStep, RefundStep, Reload,
+        Topic, WebhookStep,
     },
     sut::template,
 };
@@ -41,6 +41,7 @@ pub(super) struct Placed<'a> {
     pub(super) ip: String,
     pub(super) user_agent: String,
     pub(super) consent: Option<crate::scenario::Decisions>,
+    pub(super) signals: Option<crate::scenario::Signals>,
     pub(super) patch: Option<Value>,
     /// The browser's copy fires on the thank-you page.
     pub(super) browser: bool,
@@ -126,6 +127,10 @@ impl<'a> Driver<'a> {
                 .as_ref()
                 .map_or_else(|| person.user_agent.clone(), |l| l.user_agent.clone()),
             consent: answer.and_then(consent::decisions),
+            signals: match answer {
+                Some(ConsentAnswer::Signals(signals)) => Some(signals.clone()),
+                _ => None,
+            },
             patch,
             browser: step.browser != Some(false),
             first: Vec::new(),

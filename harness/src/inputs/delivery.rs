@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 use super::InputFault;
 use crate::{
     plan::{Order, Person, Shop},
-    scenario::{Decisions, JoinKey, Layout, OrderState, Signature, Topic},
+    scenario::{Decisions, JoinKey, Layout, OrderState, Signals, Signature, Topic},
     sut::profile::Categories,
 };
 
@@ -102,6 +102,8 @@ pub struct OrderView<'a> {
     pub consent_attribute: Option<(String, String)>,
     /// Consent at checkout, for formats that have a field of their own.
     pub consent: Option<Decisions>,
+    /// Google's consent signals behind that answer, if it was given by them.
+    pub signals: Option<Signals>,
     /// Names of the decisions, for formats that tell consent by category.
     pub categories: Categories,
     /// The shopper's address; `None` where no browser took part.

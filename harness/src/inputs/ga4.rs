@@ -49,13 +49,15 @@ impl Format for Ga4 {
 
     fn carries(&self, fact: Carried) -> bool {
         use Carried::{
-            Consent, CustomerId, Device, Discount, Items, LandingUrl, OrderId, Parts, VisitorId,
+            Consent, CustomerId, Device, Discount, Items, LandingUrl, OrderId, Parts, Signals,
+            VisitorId,
         };
         // Contact data travels hashed, in a form that is not known well enough to send it.
         matches!(
             fact,
             VisitorId
                 | Consent
+                | Signals
                 | CustomerId
                 | LandingUrl
                 | Device
@@ -187,8 +189,10 @@ impl Hit {
         self.put("tid", measurement_id(delivery.shop));
         self.put("gtm", "45je5410v9100000000za200");
         self.put("_p", delivery.triggered_at.unix_timestamp());
-        self.put("gcs", consent.gcs());
-        self.put("gcd", consent.gcd());
+        // What the visitor's tag had is sent on; a signal that it lacked follows from the other.
+        let own = view.signals.clone().unwrap_or_default();
+        self.put("gcs", own.gcs.unwrap_or_else(|| consent.gcs()));
+        self.put("gcd", own.gcd.unwrap_or_else(|| consent.gcd()));
         let personal = consent.ad_personalization != Decision::Denied;
         self.put("npa", if personal { "0" } else { "1" });
         self.put("cid", client_id(view));

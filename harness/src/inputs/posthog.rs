@@ -59,7 +59,7 @@ impl Format for PostHog {
         match fact {
             // Properties have free names.
             Carried::Attributes => true,
-            Carried::Consent | Carried::Cart | Carried::Checkout => false,
+            Carried::Consent | Carried::Signals | Carried::Cart | Carried::Checkout => false,
             other => track::carries(other),
         }
     }

@@ -143,6 +143,7 @@ impl Sample {
                 ads: Decision::Granted,
                 ..Decisions::default()
             }),
+            signals: None,
             categories: Categories::default(),
             ip: Some(self.person.ip.clone()),
             user_agent: Some(self.person.user_agent.clone()),

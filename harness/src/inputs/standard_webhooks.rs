@@ -30,7 +30,10 @@ impl Format for StandardWebhooks {
     }
 
     fn carries(&self, fact: Carried) -> bool {
-        !matches!(fact, Carried::Attributes | Carried::Presentment | Carried::Canaries)
+        !matches!(
+            fact,
+            Carried::Attributes | Carried::Signals | Carried::Presentment | Carried::Canaries
+        )
     }
 
     fn signs_time(&self) -> bool {

@@ -345,11 +345,21 @@ fn what_a_format_says_it_carries_is_there_and_nothing_else() {
             all_of(&format.render(&delivery).unwrap())
         };
         let bare = say(false, Decision::Granted);
+        let signals = {
+            let mut delivery = sample.delivery(Topic::Paid);
+            if let Subject::Order(view) = &mut delivery.subject {
+                let text = |text: &str| Some(text.to_owned());
+                view.signals =
+                    Some(crate::scenario::Signals { gcs: text("G101"), gcd: text("11q1r1u1v5") });
+            }
+            all_of(&format.render(&delivery).unwrap())
+        };
         let has = |needles: &[&str]| needles.iter().all(|needle| bare.contains(needle));
         let minor_or_major = |major: &str| has(&[major]) || has(&[major.replace('.', "").as_str()]);
         for (fact, there) in [
             (Attributes, say(true, Decision::Granted).contains("zz=1")),
             (Consent, say(false, Decision::Denied) != bare),
+            (Signals, signals.contains("G101") && signals.contains("11q1r1u1v5")),
             (VisitorId, has(&["v-1"])),
             (LandingUrl, has(&["IwAR0_Ab-Cd"])),
             (Cart, has(&["cart-1"])),

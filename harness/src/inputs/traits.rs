@@ -198,6 +198,8 @@ pub enum Carried {
     VisitorId,
     /// Consent at checkout, in a field of its own.
     Consent,
+    /// Google's consent signals, as the visitor's tag had them.
+    Signals,
     /// The page with its click ids: the visit's first, or the last with the first one's query.
     LandingUrl,
     /// The cart's token as the landing may name it.

@@ -9,11 +9,11 @@ use std::{
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::schema;
 pub use super::{
     load::{load, parse},
     secret::Secret,
 };
+use super::{schema, template};
 use crate::exchange::bare_host;
 use crate::inputs::{self, Carried, Format};
 use crate::scenario::{
@@ -416,7 +416,7 @@ impl Profile {
 
     /// Whether the relay is told of consent by a call: by one of its own, or with the landing.
     pub fn hears_consent(&self) -> bool {
-        let mentions = |text: &String| text.contains("consent");
+        let mentions = |text: &String| template::uses(text, "consent");
         self.send.consent.is_some()
             || self.send.click.as_ref().is_some_and(|click| {
                 mentions(&click.path)

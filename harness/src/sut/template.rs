@@ -120,6 +120,15 @@ impl Templates {
     }
 }
 
+/// Whether a template's text uses a name: inside of braces, not in what stands around them.
+pub fn uses(text: &str, name: &str) -> bool {
+    [("{{", "}}"), ("{%", "%}")].into_iter().any(|(open, close)| {
+        text.split(open)
+            .skip(1)
+            .any(|rest| rest.split_once(close).is_some_and(|(inside, _)| inside.contains(name)))
+    })
+}
+
 /// Names that an order or the list of services does not have: else they would be found with the first order or start only.
 fn unknown_members(template: &minijinja::Template<'_, '_>, services: &[&str]) -> Vec<String> {
     let mut messages = Vec::new();
@@ -316,6 +325,20 @@ mod tests {
         environment()
             .render_str(source, Value::from(Serde(context)))
             .map_err(|error| TemplateError::new("test", &error))
+    }
+
+    #[test]
+    fn a_name_is_used_inside_of_braces_only() {
+        for text in [
+            "{{ consent | json }}",
+            "a{%- if consent -%}b{%- endif -%}",
+            "{{ x }}{{ consent.ads }}",
+        ] {
+            assert!(uses(text, "consent"), "{text}");
+        }
+        for text in ["", "consent", r#"{"consent": null}"#, "{{ url }} consent", "{{ consent"] {
+            assert!(!uses(text, "consent"), "{text}");
+        }
     }
 
     #[test]

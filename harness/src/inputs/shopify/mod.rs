@@ -37,7 +37,7 @@ impl Format for Shopify {
     }
 
     fn carries(&self, fact: Carried) -> bool {
-        !matches!(fact, Carried::VisitorId | Carried::Consent)
+        !matches!(fact, Carried::VisitorId | Carried::Consent | Carried::Signals)
     }
 
     fn redacts(&self) -> bool {

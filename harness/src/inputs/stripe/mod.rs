@@ -66,6 +66,7 @@ impl Format for Stripe {
         !matches!(
             fact,
             Carried::Consent
+                | Carried::Signals
                 | Carried::LandingUrl
                 | Carried::Cart
                 | Carried::Checkout

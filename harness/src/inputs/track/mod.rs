@@ -49,7 +49,11 @@ pub(super) fn tells(topic: Topic, about: About) -> bool {
 pub(super) fn carries(fact: Carried) -> bool {
     !matches!(
         fact,
-        Carried::Attributes | Carried::Presentment | Carried::OrderName | Carried::Canaries
+        Carried::Attributes
+            | Carried::Signals
+            | Carried::Presentment
+            | Carried::OrderName
+            | Carried::Canaries
     )
 }
 

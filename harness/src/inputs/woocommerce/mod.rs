@@ -45,7 +45,11 @@ impl Format for WooCommerce {
     fn carries(&self, fact: Carried) -> bool {
         !matches!(
             fact,
-            Carried::VisitorId | Carried::Consent | Carried::Checkout | Carried::Presentment
+            Carried::VisitorId
+                | Carried::Consent
+                | Carried::Signals
+                | Carried::Checkout
+                | Carried::Presentment
         )
     }
 

@@ -8,7 +8,7 @@ use crate::{
         CancelStep, Layout, OrderKind, OrderState, OrderStep, Scenario, Signature, Step, Topic,
         WebhookStep,
     },
-    sut::profile::Profile,
+    sut::{profile::Profile, template},
 };
 
 /// A step that this relay's format has no message for, or none of the kind that the scenario is about.
@@ -193,6 +193,6 @@ fn knows_previous_secret(profile: &Profile, format: &dyn Format) -> bool {
     };
     profile.start.as_ref().is_some_and(|start| {
         let mut texts = start.command.iter().chain(start.env.values()).chain(start.files.values());
-        texts.any(|text| text.contains(name))
+        texts.any(|text| template::uses(text, name))
     })
 }

@@ -2,7 +2,7 @@
 
 use super::word;
 use crate::{
-    inputs::Format,
+    inputs::{Carried, Format},
     scenario::{Click, ConsentAnswer, Expect, JoinKey, OrderStep, Scenario, Step, Visit},
     sut::profile::{Profile, UnknownConsent},
 };
@@ -76,16 +76,17 @@ fn is_answer_told(visit: &Visit, scenario: &Scenario, profile: &Profile) -> bool
         return true;
     }
     let by = shopper(visit.by.as_ref());
-    let carried = orders(scenario)
-        .filter(|order| shopper(order.by.as_ref()) == by)
-        .all(|order| carries_consent(order, scenario, profile));
+    let own = || orders(scenario).filter(|order| shopper(order.by.as_ref()) == by);
+    let carried = own().all(|order| carries_consent(order, scenario, profile));
     match &visit.consent {
         None | Some(ConsentAnswer::Unknown) => true,
         Some(ConsentAnswer::Granted) => {
             carried || profile.policies.unknown_consent == UnknownConsent::Send
         }
-        // An order shows what signals amount to, not the signals.
-        Some(ConsentAnswer::Signals(_)) => false,
+        // Where an order shows what signals amount to, nobody has to read them.
+        Some(ConsentAnswer::Signals(_)) => {
+            own().all(|order| carries_signals(order, scenario, profile))
+        }
         Some(ConsentAnswer::Denied | ConsentAnswer::Decisions(_)) => carried,
     }
 }
@@ -94,9 +95,8 @@ fn is_answer_told(visit: &Visit, scenario: &Scenario, profile: &Profile) -> bool
 fn untold_consent(order: &OrderStep, scenario: &Scenario, profile: &Profile) -> Option<String> {
     match &order.consent {
         None | Some(ConsentAnswer::Unknown) => None,
-        Some(ConsentAnswer::Signals(_)) => {
-            Some("an order carries decisions, not consent signals".to_owned())
-        }
+        Some(ConsentAnswer::Signals(_)) => (!carries_signals(order, scenario, profile))
+            .then(|| "an order carries decisions, not consent signals".to_owned()),
         Some(_) => (!carries_consent(order, scenario, profile))
             .then(|| "an order tells the relay nothing of consent".to_owned()),
     }
@@ -120,6 +120,10 @@ fn reads(key: JoinKey, order: &OrderStep, scenario: &Scenario, profile: &Profile
 
 fn carries_consent(order: &OrderStep, scenario: &Scenario, profile: &Profile) -> bool {
     format(order, scenario, profile).is_some_and(|format| profile.tells_consent(format))
+}
+
+fn carries_signals(order: &OrderStep, scenario: &Scenario, profile: &Profile) -> bool {
+    format(order, scenario, profile).is_some_and(|format| format.carries(Carried::Signals))
 }
 
 fn format(
