@@ -362,6 +362,7 @@ fn what_a_format_says_it_carries_is_there_and_nothing_else() {
             (Signals, signals.contains("G101") && signals.contains("11q1r1u1v5")),
             (VisitorId, has(&["v-1"])),
             (LandingUrl, has(&["IwAR0_Ab-Cd"])),
+            (LandingPath, has(&["/products/mug"])),
             (Cart, has(&["cart-1"])),
             (Checkout, has(&["checkout-1"])),
             (Device, has(&["203.0.113.24", "Mozilla/5.0 (test)"])),

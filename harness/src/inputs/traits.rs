@@ -202,6 +202,8 @@ pub enum Carried {
     Signals,
     /// The page with its click ids: the visit's first, or the last with the first one's query.
     LandingUrl,
+    /// The path of the visit's first page.
+    LandingPath,
     /// The cart's token as the landing may name it.
     Cart,
     /// The checkout's token as the landing may name it.

@@ -68,6 +68,7 @@ impl Format for Stripe {
             Carried::Consent
                 | Carried::Signals
                 | Carried::LandingUrl
+                | Carried::LandingPath
                 | Carried::Cart
                 | Carried::Checkout
                 | Carried::Device

@@ -50,6 +50,7 @@ pub(super) fn carries(fact: Carried) -> bool {
     !matches!(
         fact,
         Carried::Attributes
+            | Carried::LandingPath
             | Carried::Signals
             | Carried::Presentment
             | Carried::OrderName

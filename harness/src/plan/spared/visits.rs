@@ -20,7 +20,9 @@ pub(super) fn told_by_the_order(scenario: &Scenario, profile: &Profile) -> bool 
                     return false;
                 }
                 seen.push(by);
-                if !is_answer_told(visit, scenario, profile) {
+                if !(is_answer_told(visit, scenario, profile)
+                    && is_page_told(visit, scenario, profile))
+                {
                     return false;
                 }
             }
@@ -39,6 +41,14 @@ fn is_plain(visit: &Visit) -> bool {
         && visit.forwarded_spoof.is_none()
         && visit.cookies.is_empty()
         && !visit.gpc
+}
+
+/// Whether orders tell of a page whose path is the point: many name the query of the landing alone.
+fn is_page_told(visit: &Visit, scenario: &Scenario, profile: &Profile) -> bool {
+    let by_path = visit.page.as_ref().is_some_and(|page| !page.contains('?'));
+    !by_path
+        || orders_of(visit, scenario)
+            .all(|order| carries(Carried::LandingPath, order, scenario, profile))
 }
 
 /// Whether it looks at what becomes of a landing's parameters, beyond what `tells` says.
@@ -75,18 +85,15 @@ fn is_answer_told(visit: &Visit, scenario: &Scenario, profile: &Profile) -> bool
     if profile.hears_consent() {
         return true;
     }
-    let by = shopper(visit.by.as_ref());
-    let own = || orders(scenario).filter(|order| shopper(order.by.as_ref()) == by);
-    let carried = own().all(|order| carries_consent(order, scenario, profile));
+    let carried = orders_of(visit, scenario).all(|order| carries_consent(order, scenario, profile));
     match &visit.consent {
         None | Some(ConsentAnswer::Unknown) => true,
         Some(ConsentAnswer::Granted) => {
             carried || profile.policies.unknown_consent == UnknownConsent::Send
         }
         // Where an order shows what signals amount to, nobody has to read them.
-        Some(ConsentAnswer::Signals(_)) => {
-            own().all(|order| carries_signals(order, scenario, profile))
-        }
+        Some(ConsentAnswer::Signals(_)) => orders_of(visit, scenario)
+            .all(|order| carries(Carried::Signals, order, scenario, profile)),
         Some(ConsentAnswer::Denied | ConsentAnswer::Decisions(_)) => carried,
     }
 }
@@ -95,7 +102,7 @@ fn is_answer_told(visit: &Visit, scenario: &Scenario, profile: &Profile) -> bool
 fn untold_consent(order: &OrderStep, scenario: &Scenario, profile: &Profile) -> Option<String> {
     match &order.consent {
         None | Some(ConsentAnswer::Unknown) => None,
-        Some(ConsentAnswer::Signals(_)) => (!carries_signals(order, scenario, profile))
+        Some(ConsentAnswer::Signals(_)) => (!carries(Carried::Signals, order, scenario, profile))
             .then(|| "an order carries decisions, not consent signals".to_owned()),
         Some(_) => (!carries_consent(order, scenario, profile))
             .then(|| "an order tells the relay nothing of consent".to_owned()),
@@ -122,8 +129,8 @@ fn carries_consent(order: &OrderStep, scenario: &Scenario, profile: &Profile) ->
     format(order, scenario, profile).is_some_and(|format| profile.tells_consent(format))
 }
 
-fn carries_signals(order: &OrderStep, scenario: &Scenario, profile: &Profile) -> bool {
-    format(order, scenario, profile).is_some_and(|format| format.carries(Carried::Signals))
+fn carries(fact: Carried, order: &OrderStep, scenario: &Scenario, profile: &Profile) -> bool {
+    format(order, scenario, profile).is_some_and(|format| format.carries(fact))
 }
 
 fn format(
@@ -140,6 +147,12 @@ pub(super) fn orders(scenario: &Scenario) -> impl Iterator<Item = &OrderStep> {
         Step::Order(order) => Some(&**order),
         _ => None,
     })
+}
+
+/// Orders of the one who came.
+fn orders_of<'s>(visit: &'s Visit, scenario: &'s Scenario) -> impl Iterator<Item = &'s OrderStep> {
+    let by = shopper(visit.by.as_ref());
+    orders(scenario).filter(move |order| shopper(order.by.as_ref()) == by)
 }
 
 fn shopper(by: Option<&String>) -> &str {
