@@ -15,6 +15,14 @@ fn shipped(name: &str) -> Profile {
         .unwrap_or_else(|error| panic!("{error}"))
 }
 
+/// The same relay with a call that erases people.
+fn with_erasure(name: &str) -> Profile {
+    let mut profile = shipped(name);
+    profile.send.erase = Some(serde_json::from_value(serde_json::json!({"path": "/e"})).unwrap());
+    profile.capabilities.push(Capability::Erasure);
+    profile
+}
+
 /// The same relay with a call for landings, which tells of consent or does not.
 fn with_landings(name: &str, consent: bool) -> Profile {
     let mut profile = shipped(name);
@@ -130,6 +138,9 @@ fn facts() -> Vec<Row> {
         (shipped("shopify"), "payload/presentment_currency/meta", ""),
         (shipped("data_tag"), "payload/value_basis/meta", "parts"),
         (shipped("stripe"), "payload/value_basis/meta", ""),
+        (with_erasure("ga4"), "webhooks/erased_while_queued/meta/email_in_capitals", "named by"),
+        (with_erasure("ga4"), "webhooks/erased_while_queued/meta/orders", ""),
+        (with_erasure("segment"), "webhooks/erased_while_queued/meta/email_in_capitals", ""),
         (shipped("stripe"), "consent/two_people_one_address/meta", "device"),
         (with_landings("stripe", true), "consent/two_people_one_address/meta", ""),
     ]
