@@ -78,7 +78,7 @@ mod tests {
     fn an_error_is_broken_into_lines_and_what_it_quotes_is_not() {
         let text = "error: one two three four\nhint: take `harness run --all` or none\n  12 | a line of a file as it is";
         let shown = "error: one two\n       three four\nhint: take\n      `harness run --all`\n      or none\n  12 | a line of a file as it is";
-        assert_eq!(wrap_error(text, 16), shown);
+        assert_eq!(wrap_error(text, 17), shown);
         assert_eq!(wrap_error(text, 99), text);
     }
 
