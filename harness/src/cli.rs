@@ -4,21 +4,20 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum, builder::NonEmptyStringValueParser};
 
-use crate::scenario::{shard::Shard, units::Span};
+use crate::{
+    exit_code,
+    scenario::{shard::Shard, units::Span},
+};
 
 /// Judges a conversion relay: plays the shopper, the store and the ad platforms around it, and says for each order and
 /// platform what the platform would have counted, and why.
 #[derive(Debug, Parser)]
-#[command(name = "harness", version, max_term_width = 100, after_help = EXIT_CODES)]
+#[command(name = "harness", version, max_term_width = 100, after_help = exit_code::list())]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
 }
-
-const EXIT_CODES: &str = "Exit codes: 0 passed, 1 a check failed (or a case was inconclusive, a snapshot changed, a baseline's \
-entry is stale, compare found a regression), \
-2 bad usage or scenario, 3 harness fault, 4 nothing selected, 5 relay unreachable.";
 
 /// Seed that the shipped snapshots were made with.
 pub const DEFAULT_SEED: u64 = 1;

@@ -13,7 +13,7 @@ pub const NOTHING_SELECTED: u8 = 4;
 /// The relay could not be started or reached, or went away.
 pub const RELAY_UNREACHABLE: u8 = 5;
 
-/// Code, name and meaning, for help texts and docs.
+/// Code, name and meaning, as `harness --help` and the README list them.
 pub const ALL: &[(u8, &str, &str)] = &[
     (
         PASSED,
@@ -23,10 +23,45 @@ pub const ALL: &[(u8, &str, &str)] = &[
     (
         FAILED,
         "failed",
-        "a check failed, a case was inconclusive, a snapshot changed, a known failure no longer occurs, or it got worse",
+        "a check failed, a case was inconclusive, a snapshot is new or changed, a known failure no longer occurs, or `compare` found a regression",
     ),
-    (USAGE, "usage", "bad options, scenario or profile"),
-    (HARNESS_FAULT, "harness fault", "the harness could not judge; says nothing about the relay"),
-    (NOTHING_SELECTED, "nothing selected", "no case matches, or the profile rules out all that do"),
+    (USAGE, "usage", "bad options, scenario, profile or report"),
+    (
+        HARNESS_FAULT,
+        "harness fault",
+        "the harness itself could not judge; says nothing about the relay",
+    ),
+    (
+        NOTHING_SELECTED,
+        "nothing selected",
+        "nothing matches, or the profile rules out all that does",
+    ),
     (RELAY_UNREACHABLE, "relay unreachable", "the relay did not start, answer or stay"),
 ];
+
+/// The list for `harness --help`.
+pub fn list() -> String {
+    let lines: Vec<String> =
+        ALL.iter().map(|(code, _, meaning)| format!("  {code}  {meaning}")).collect();
+    format!("Exit codes:\n{}", lines.join("\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_readme_lists_the_codes_with_these_meanings() {
+        let readme = include_str!("../../README.md");
+        let rows = readme.lines().skip_while(|line| !line.starts_with("| exit code |")).skip(2);
+        let rows: Vec<&str> = rows.take_while(|line| line.starts_with('|')).collect();
+        let all: Vec<String> =
+            ALL.iter().map(|(code, _, meaning)| format!("| {code} | {meaning} |")).collect();
+        assert_eq!(rows, all);
+    }
+
+    #[test]
+    fn codes_are_counted_from_zero() {
+        assert!(ALL.iter().enumerate().all(|(i, (code, ..))| usize::from(*code) == i));
+    }
+}

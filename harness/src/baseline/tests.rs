@@ -354,3 +354,16 @@ fn writing_keeps_what_is_there_and_drops_nothing_without_a_word() {
         assert!(notes.contains(part), "{part} is missing in:\n{notes}");
     }
 }
+
+#[test]
+fn the_example_in_the_readme_is_a_baseline() {
+    let readme = include_str!("../../../README.md");
+    let blocks = readme.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next());
+    let example: Vec<&str> = blocks.filter(|block| block.contains("\nknown:\n")).collect();
+    assert_eq!(example.len(), 1);
+    let names = ["dedup/many_topics/meta", "stitching/fbc_is_built/meta"];
+    let suite: Vec<(String, bool)> = names.iter().map(|name| ((*name).into(), true)).collect();
+    let baseline = parse("known.yaml", example[0], "relay", &suite).unwrap();
+    let rules: Vec<_> = baseline.entries.iter().filter_map(|entry| entry.rule.as_deref()).collect();
+    assert_eq!(rules, ["counted_twice", "META-FBC-FORMAT"]);
+}
