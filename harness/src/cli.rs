@@ -332,6 +332,10 @@ pub enum Colour {
 /// In words with a hint: what keeps it from being one.
 pub(crate) fn relay_url(text: &str) -> Result<String, String> {
     let example = "write it like http://127.0.0.1:8080";
+    // What is refused here is repeated in the error; a password must not be, so it is refused after this.
+    if has_credentials(text) {
+        return Ok(text.to_owned());
+    }
     let url = match url::Url::parse(text) {
         Ok(url) if matches!(url.scheme(), "http" | "https") => url,
         // `localhost:80` reads as a URL of the scheme `localhost`.
@@ -368,13 +372,16 @@ pub(crate) fn relay_url(text: &str) -> Result<String, String> {
 /// # Errors
 /// In words with a hint, without the URL.
 pub(crate) fn holds_no_password(option: &str, url: Option<&str>) -> Result<(), String> {
-    let url = url.and_then(|url| url::Url::parse(url).ok());
-    match url.is_some_and(|url| url.password().is_some() || !url.username().is_empty()) {
+    match url.is_some_and(has_credentials) {
         false => Ok(()),
         true => Err(format!(
             "{option} takes no user and password: they would stand in every report\nhint: put them into the headers of the profile's calls"
         )),
     }
+}
+
+fn has_credentials(url: &str) -> bool {
+    url::Url::parse(url).is_ok_and(|url| url.password().is_some() || !url.username().is_empty())
 }
 
 fn report(text: &str) -> Result<(String, PathBuf), String> {
@@ -424,6 +431,8 @@ mod tests {
         for url in ["http://user:hush@x", "http://hush@x:1/api", "https://:hush@x"] {
             let error = super::holds_no_password("--relay", Some(url)).expect_err(url);
             assert!(error.starts_with("--relay takes") && !error.contains("hush"), "{error}");
+            // Whatever else is wrong with it.
+            assert!(super::relay_url(&format!("{url}/?a=b")).is_ok(), "{url}");
         }
         assert!(super::holds_no_password("--relay", Some("http://x:1/a@b")).is_ok());
         assert!(super::holds_no_password("--relay", None).is_ok());

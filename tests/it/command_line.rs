@@ -58,6 +58,7 @@ fn a_password_in_a_url_is_refused_and_not_shown() {
         &["run", "--relay", url, "--profile", profile][..],
         &["doctor", "--relay", url, "--profile", profile],
         &["init", "--yes", "--url", url, "--dir", &folder],
+        &["doctor", "--relay", "ftp://me:hush@x/?a=b", "--profile", profile],
     ] {
         let output = harness(args);
         let said = text(&output.stdout) + &text(&output.stderr);

@@ -409,3 +409,22 @@ async fn every_secret_of_a_shop_is_looked_for_in_the_relays_output() {
         assert!(needles.contains(&secret.to_lowercase()), "{name}");
     }
 }
+
+#[tokio::test]
+async fn a_header_that_cannot_be_sent_is_no_silence_of_the_relay() {
+    let steps = "  - visit: { click: paid, consent: granted }\n";
+    let play = Play::on("meta", steps, |profile| {
+        let click = profile.send.click.as_mut().unwrap();
+        click.headers.insert("X-Pages".into(), "{{ url }}\n{{ url }}".into());
+    });
+    let play = play.await.answer_all().await;
+    let handle = play.gateway.open(Arc::clone(&play.case), &play.shops, None).unwrap();
+    let actions = play.driver(&handle).play().await;
+    let failed = actions.iter().find_map(|action| match &action.what {
+        Did::Failed { why, harness: true } => Some(why.as_str()),
+        _ => None,
+    });
+    let why = failed.unwrap_or_default();
+    assert!(why.contains("send.click.headers.X-Pages cannot be sent"), "{actions:#?}");
+    assert!(!actions.iter().any(|action| matches!(action.what, Did::Landing { .. })));
+}
