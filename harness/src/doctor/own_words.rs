@@ -39,7 +39,7 @@ fn log(profile: &Profile, places: &Places, visits: &[&Visit]) -> Point {
         }
     }
     let n: usize = visits.iter().map(|visit| entries(visit).len()).sum();
-    Point::ok(ABOUT, format!("{n} entries; each canary has a known state"))
+    Point::ok(ABOUT, format!("each canary has a known state ({n} in all)"))
 }
 
 /// What of a canary is not in the log as the profile reads it.

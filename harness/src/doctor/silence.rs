@@ -5,7 +5,7 @@ use super::{
     capture::{CAPTURED, Look},
     course::CANARY,
 };
-use crate::{exchange::OrderRef, sut::profile::Capture};
+use crate::{exchange::OrderRef, report::text::plural, sut::profile::Capture};
 
 impl Look<'_> {
     /// The point instead of those about an event.
@@ -30,8 +30,9 @@ impl Look<'_> {
                 .filter(|exchange| exchange.platform == Some(id))
                 .find_map(|exchange| exchange.reading.as_ref()?.account.clone());
             let account = account.map(|a| format!(", for the account {a}")).unwrap_or_default();
+            let s = plural(usize::try_from(count).unwrap_or(usize::MAX));
             let says = format!(
-                "{count} request(s) came ({arrival}){account}, but none with a trace of the order{said}"
+                "{count} request{s} came ({arrival}){account}, but none with a trace of the order{said}"
             );
             let change = "let the relay send the order's id, click id or hashed contact data along; is it another order's retry?";
             return Point::problem(ABOUT, says, change);

@@ -2,7 +2,10 @@
 
 use std::fmt::Write as _;
 
-use super::{Report, excerpt, tally, text::cut};
+use super::{
+    Report, excerpt, tally,
+    text::{cut, plural},
+};
 use crate::{
     platforms::Severity,
     verdict::{Evidence, Status, Summary},
@@ -37,12 +40,13 @@ fn write(out: &mut String, summary: &Summary) -> std::fmt::Result {
     writeln!(out, "## {}\n", escape(&summary.relay))?;
     writeln!(
         out,
-        "{} passed, {} known failing, {} failed, {} inconclusive, {} harness faults, {} skipped in {:.1} s (seed {}).\n",
+        "{} passed, {} known failing, {} failed, {} inconclusive, {} harness fault{}, {} skipped in {:.1} s (seed {}).\n",
         n(Status::Pass),
         n(Status::KnownFailing),
         n(Status::Fail),
         n(Status::Inconclusive),
         n(Status::HarnessFault),
+        plural(n(Status::HarnessFault)),
         summary.skipped.len(),
         summary.took_ms as f64 / 1000.0,
         summary.seed

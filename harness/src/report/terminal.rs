@@ -229,7 +229,8 @@ impl Terminal {
             writeln!(out, "{}", wrap(&text, self.width, "stale in the baseline: "))?;
         }
         if !summary.skipped.is_empty() {
-            writeln!(out, "not judged: {} cases", summary.skipped.len())?;
+            let n = summary.skipped.len();
+            writeln!(out, "not judged: {n} case{}", plural(n))?;
             let mut by_reason = std::collections::BTreeMap::<&str, usize>::new();
             for skipped in &summary.skipped {
                 *by_reason.entry(&skipped.reason).or_default() += 1;
@@ -264,10 +265,11 @@ impl Terminal {
             let text = format!("{} known failing", n(Status::KnownFailing));
             parts.push(self.paint(&text, "33"));
         }
+        let faults = format!("harness fault{}", plural(n(Status::HarnessFault)));
         for (status, word) in [
             (Status::Fail, "failed"),
             (Status::Inconclusive, "inconclusive"),
-            (Status::HarnessFault, "harness faults"),
+            (Status::HarnessFault, faults.as_str()),
         ] {
             if n(status) > 0 {
                 parts.push(self.paint(&format!("{} {word}", n(status)), "31;1"));
