@@ -13,8 +13,6 @@ pub(crate) use report::{Fields, Reporter, known, whole};
 
 use crate::bounded::{self, ReadError};
 
-use crate::bounded::{self, ReadError};
-
 /// Longest file, in bytes.
 pub const MAX_FILE: u64 = 256 * 1024;
 
