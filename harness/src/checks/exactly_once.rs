@@ -124,11 +124,14 @@ fn lost(seen: &Seen<'_>, expected: &Expected) -> Option<Finding> {
         _ if test => "sent as a test event only".to_owned(),
         None if seen.groups(&expected.order).is_empty() => "nothing was sent".to_owned(),
         None => "only the browser's copy is there".to_owned(),
-        Some(last) => format!(
-            "sent {} time(s), never taken; the last answer was {}",
-            attempts.len(),
-            answer(last.exchange.reply.status, &last.exchange.ending)
-        ),
+        Some(last) => {
+            let times = match attempts.len() {
+                1 => "once".to_owned(),
+                n => format!("{n} times"),
+            };
+            let answer = answer(last.exchange.reply.status, &last.exchange.ending);
+            format!("sent {times}, never taken; the last answer was {answer}")
+        }
     };
     Some(
         ABOUT

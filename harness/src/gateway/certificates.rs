@@ -26,12 +26,16 @@ use sha2::{Digest as _, Sha256};
 use time::{Duration, OffsetDateTime};
 
 use super::wire::lock;
+use crate::bounded::{self, ReadError};
 
 /// File name of a lasting authority's certificate.
 pub const CERTIFICATE_FILE: &str = "ca.pem";
 
 /// File name of a lasting authority's key.
 pub const KEY_FILE: &str = "ca.key";
+
+/// Longest file of an authority, in bytes.
+const MAX_FILE: u64 = 64 * 1024;
 
 /// Hosts whose certificates are kept; one more and all are made anew.
 const HOSTS_KEPT: usize = 256;
@@ -138,15 +142,16 @@ impl Authority {
     /// A file is missing, is something else, or the key is not the certificate's; or the certificate has expired.
     pub fn load(dir: &Path) -> Result<Self, AuthorityError> {
         let (certificate, key) = (dir.join(CERTIFICATE_FILE), dir.join(KEY_FILE));
-        let read = |path: &Path| {
-            std::fs::read_to_string(path).map_err(|source| AuthorityError::File {
-                what: "read",
-                path: path.to_owned(),
-                source,
-            })
-        };
         let unusable =
             |path: &Path, why: String| AuthorityError::Unusable { path: path.to_owned(), why };
+        let read = |path: &Path| {
+            bounded::read(path, MAX_FILE).map_err(|error| match error {
+                ReadError::Unreadable(source) => {
+                    AuthorityError::File { what: "read", path: path.to_owned(), source }
+                }
+                other => unusable(path, other.to_string()),
+            })
+        };
         let pem = read(&certificate)?;
         let pair = KeyPair::from_pem(&read(&key)?).map_err(|e| unusable(&key, e.to_string()))?;
         let der = CertificateDer::from_pem_slice(pem.as_bytes())

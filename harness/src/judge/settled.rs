@@ -69,7 +69,7 @@ pub fn settled(
     }
     missing.extend(case.scenario.expect.iter().filter_map(|e| attempts(e, exchanges, platform)));
     if open > 0 {
-        missing.push(format!("the end of {open} open request(s)"));
+        missing.push(format!("the end of requests that are still open ({open})"));
     }
     Settled { yes: missing.is_empty(), missing }
 }
