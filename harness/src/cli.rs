@@ -380,8 +380,12 @@ pub(crate) fn holds_no_password(option: &str, url: Option<&str>) -> Result<(), S
     }
 }
 
-fn has_credentials(url: &str) -> bool {
-    url::Url::parse(url).is_ok_and(|url| url.password().is_some() || !url.username().is_empty())
+/// True if there are some or, where it is no URL that could tell, may be some.
+fn has_credentials(text: &str) -> bool {
+    match url::Url::parse(text) {
+        Ok(url) if url.has_host() => url.password().is_some() || !url.username().is_empty(),
+        _ => text.contains('@'),
+    }
 }
 
 fn report(text: &str) -> Result<(String, PathBuf), String> {
@@ -433,6 +437,19 @@ mod tests {
             assert!(error.starts_with("--relay takes") && !error.contains("hush"), "{error}");
             // Whatever else is wrong with it.
             assert!(super::relay_url(&format!("{url}/?a=b")).is_ok(), "{url}");
+        }
+        for broken in [
+            "http://user:hush@x:99999",
+            "user:hush@127.0.0.1:8080",
+            "//user:hush@x",
+            "http://user:hush@",
+            "http://user:hush@[::1",
+            "http://user:hush@exa mple",
+            "http://us@er:hush@x:80 80",
+            "http://user:hu/sh@x",
+        ] {
+            assert!(super::relay_url(broken).is_ok(), "{broken}");
+            assert!(super::holds_no_password("--relay", Some(broken)).is_err(), "{broken}");
         }
         assert!(super::holds_no_password("--relay", Some("http://x:1/a@b")).is_ok());
         assert!(super::holds_no_password("--relay", None).is_ok());

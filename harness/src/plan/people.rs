@@ -10,6 +10,7 @@ use super::{Contact, Order, Person};
 use crate::{
     exchange::OrderRef,
     inputs::money,
+    platforms::normalise,
     scenario::{MoneyParts, OrderKind, OrderState, OrderStep, units::Money, units::offset},
 };
 
@@ -331,6 +332,9 @@ pub(super) fn order(
     }
     order.presentment =
         step.money.presentment.as_ref().map(|money| (money.amount, money.currency.clone()));
+    if let Some(Some(country)) = step.contact.get("country") {
+        move_to(&mut order.contact, country);
+    }
     for (field, value) in &step.contact {
         if let Some(slot) = contact_field(&mut order.contact, field) {
             slot.clone_from(value);
@@ -342,6 +346,21 @@ pub(super) fn order(
         order.cart_token = None;
     }
     order
+}
+
+/// An address abroad. A postcode of another country has no right form there, nor has a number without its country's code.
+fn move_to(contact: &mut Contact, country: &str) {
+    if contact.country.as_deref() == Some(country) {
+        return;
+    }
+    let home = HOMES.iter().find(|home| home.country == country);
+    contact.city = home.map(|home| home.city.to_owned());
+    contact.region = home.and_then(|home| home.region).map(str::to_owned);
+    contact.postcode = home.map(|home| home.postcode.to_owned());
+    let phone = contact.phone.take();
+    contact.phone =
+        phone.map(|phone| normalise::e164(&phone, contact.country.as_deref()).unwrap_or(phone));
+    contact.country = Some(country.to_owned());
 }
 
 /// The control order.
@@ -450,7 +469,6 @@ pub(super) fn contact_field<'a>(
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::platforms::normalise;
 
     fn people() -> impl Iterator<Item = Person> {
         (0..600).map(|nth| {
@@ -516,6 +534,24 @@ mod tests {
         let numbers: std::collections::BTreeSet<_> = (0..20).map(phone).collect();
         assert!(numbers.len() > 15, "{numbers:?}");
         assert_eq!(phone(7), phone(7));
+    }
+
+    #[test]
+    fn an_address_abroad_is_one_of_that_country() {
+        for before in people().map(|person| person.contact) {
+            for country in ["US", "DE", "PL"] {
+                let mut after = before.clone();
+                move_to(&mut after, country);
+                let number = |contact: &Contact| {
+                    normalise::e164(contact.phone.as_ref().unwrap(), contact.country.as_deref())
+                };
+                assert_eq!(number(&after), number(&before));
+                let home = HOMES.iter().find(|home| {
+                    home.country == country && Some(home.postcode) == after.postcode.as_deref()
+                });
+                assert_eq!(home.is_some(), country != "PL", "{after:?}");
+            }
+        }
     }
 
     #[test]

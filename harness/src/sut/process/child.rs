@@ -1,13 +1,17 @@
 //! A relay's process: its start, its life, its end.
 //!
-//! It gets a work folder and a process group of its own, and nothing of our environment but `PATH` and `HOME`. It dies with
-//! its [`Child`]: dropping it kills the whole group. If the harness itself is killed (`SIGKILL`) it cannot do so any more and
+//! It gets a work folder and a process group of its own, and nothing of our environment but `PATH` and `HOME`. Whatever it
+//! starts belongs to the group and ends with it: what is left when it has left is killed, or it would answer in the place of
+//! the next one. It dies with its [`Child`]: dropping it kills the whole group. If the harness itself is killed (`SIGKILL`) it cannot do so any more and
 //! the process stays; run under a supervisor or a container where that matters.
 
 use std::{
     collections::BTreeMap,
     process::{ExitStatus, Stdio},
-    sync::Mutex,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -32,7 +36,9 @@ use crate::{
 const STOP_WITHIN: Duration = Duration::from_secs(10);
 /// Longest answer of a ready probe's connection.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
-/// How many lines of standard error an error message shows.
+/// How long what it has started may take to leave after it.
+const LEFTOVERS_WITHIN: Duration = Duration::from_secs(2);
+/// How many lines of its output an error message shows.
 const SHOWN_LINES: usize = 12;
 /// Characters of what should be a URL that an error message shows.
 const SHOWN_URL: usize = 200;
@@ -59,6 +65,8 @@ pub(super) struct Running {
     pid: u32,
     pub(super) exit: watch::Receiver<Option<ExitStatus>>,
     kill: Option<oneshot::Sender<()>>,
+    /// It was asked to leave, and what it has started with it.
+    asked: Arc<AtomicBool>,
     supervisor: JoinHandle<()>,
 }
 
@@ -66,7 +74,7 @@ impl Drop for Running {
     fn drop(&mut self) {
         if self.exit.borrow().is_none() {
             // The group first, while our child still holds its id; then the child itself (killed when dropped).
-            signal_group_blocking(self.pid);
+            signal_group(self.pid, Stop::Kill);
         }
         self.supervisor.abort();
     }
@@ -128,11 +136,9 @@ impl Child {
         if running.exit.borrow().is_some() {
             return Ok(());
         }
-        match how {
-            // The other processes of the group (a wrapper's children) go with it.
-            Stop::Kill => signal(&format!("-{}", running.pid), "KILL").await,
-            Stop::Terminate => signal(&running.pid.to_string(), "TERM").await,
-        }
+        // All of the group, as a service manager does: a wrapper may not pass it on.
+        running.asked.store(true, Ordering::Relaxed);
+        signal_group(running.pid, how);
         if left(&mut running.exit, STOP_WITHIN).await {
             return Ok(());
         }
@@ -167,9 +173,13 @@ impl Child {
         }
     }
 
-    /// The last lines on standard error, without secrets that we gave it.
+    /// The last lines on standard error, or else on standard output, without secrets that we gave it.
     fn last_words(&self) -> String {
-        self.redaction.redact(&self.stderr.last_lines(SHOWN_LINES))
+        let mut words = self.stderr.last_lines(SHOWN_LINES);
+        if words.trim().is_empty() {
+            words = self.stdout.last_lines(SHOWN_LINES);
+        }
+        self.redaction.redact(&words)
     }
 
     /// Reads the process's output and waits for its end, in tasks that end with it.
@@ -192,6 +202,8 @@ impl Child {
         }
         let (kill, killed) = oneshot::channel();
         let (exit_sender, exit) = watch::channel(None);
+        let asked = Arc::new(AtomicBool::new(false));
+        let was_asked = Arc::clone(&asked);
         #[expect(
             clippy::disallowed_methods,
             reason = "`Running` owns the handle and aborts it when it goes"
@@ -205,6 +217,10 @@ impl Child {
                     spawned.wait().await
                 }
             };
+            if was_asked.load(Ordering::Relaxed) {
+                leftovers_gone(pid).await;
+            }
+            signal_group(pid, Stop::Kill);
             // Its last words first: who sees the exit may quote them. A grandchild may hold the pipes open for ever.
             let words = async {
                 for reader in readers {
@@ -214,7 +230,7 @@ impl Child {
             drop(tokio::time::timeout(Duration::from_millis(200), words).await);
             exit_sender.send_replace(Some(status.unwrap_or_default()));
         });
-        Ok(Running { pid, exit, kill: Some(kill), supervisor })
+        Ok(Running { pid, exit, kill: Some(kill), asked, supervisor })
     }
 
     async fn ready(
@@ -237,6 +253,11 @@ impl Child {
         };
         tokio::select! {
             biased;
+            // Who answers in its place is somebody else.
+            status = exit.wait_for(Option::is_some) => {
+                let how = status.ok().and_then(|status| *status).map_or_else(String::new, |s| s.to_string());
+                Err(StartError::Left { how, words: self.last_words() })
+            }
             url = ready => match url::Url::parse(&url) {
                 Ok(_) => Ok(url.trim_end_matches('/').to_owned()),
                 Err(_) => {
@@ -244,10 +265,6 @@ impl Child {
                     Err(StartError::BadUrl(shown.chars().take(SHOWN_URL).collect()))
                 }
             },
-            status = exit.wait_for(Option::is_some) => {
-                let how = status.ok().and_then(|status| *status).map_or_else(String::new, |s| s.to_string());
-                Err(StartError::Left { how, words: self.last_words() })
-            }
         }
     }
 }
@@ -270,14 +287,44 @@ pub(super) async fn left(exit: &mut watch::Receiver<Option<ExitStatus>>, within:
     tokio::time::timeout(within, exit.wait_for(Option::is_some)).await.is_ok()
 }
 
-/// Sends a signal by the shell's own `kill`: safe Rust has no call for anything but SIGKILL.
-async fn signal(target: &str, name: &str) {
-    let script = format!("kill -s {name} -- {target}");
-    // If the target is gone already the shell says so; the caller waits for the exit in either case.
-    drop(Command::new("sh").args(["-c", &script]).stderr(Stdio::null()).status().await);
+/// Waits until nothing is left of the group of a process that has left, but not for ever.
+async fn leftovers_gone(pid: u32) {
+    let gone = async {
+        while group_lives(pid) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    // Who stays is killed.
+    drop(tokio::time::timeout(LEFTOVERS_WITHIN, gone).await);
 }
 
-fn signal_group_blocking(pid: u32) {
-    let script = format!("kill -s KILL -- -{pid}");
-    drop(std::process::Command::new("sh").args(["-c", &script]).stderr(Stdio::null()).status());
+#[cfg(unix)]
+fn group(pid: u32) -> Option<rustix::process::Pid> {
+    i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw)
 }
+
+#[cfg(unix)]
+fn group_lives(pid: u32) -> bool {
+    group(pid).is_some_and(|group| rustix::process::test_kill_process_group(group).is_ok())
+}
+
+/// Signals a group that may be gone already; who waits for its end does so in either case.
+#[cfg(unix)]
+fn signal_group(pid: u32, how: Stop) {
+    use rustix::process::{Signal, kill_process_group};
+    let signal = match how {
+        Stop::Kill => Signal::KILL,
+        Stop::Terminate => Signal::TERM,
+    };
+    let _gone = group(pid).is_none_or(|group| kill_process_group(group, signal).is_err());
+}
+
+/// Without process groups there are no leftovers that could be found.
+#[cfg(not(unix))]
+fn group_lives(_: u32) -> bool {
+    false
+}
+
+/// Without signals there is only the hard way, which [`Child::stop`] goes when the time is over.
+#[cfg(not(unix))]
+fn signal_group(_: u32, _: Stop) {}

@@ -181,6 +181,27 @@ async fn a_restart_keeps_folder_and_address_and_runs_the_handlers_of_a_polite_st
 }
 
 #[tokio::test]
+async fn what_it_started_ends_with_it_even_if_it_is_asked_politely() {
+    let script = "sleep 600 &\nfirst=$!\n(trap '' TERM; while true; do sleep 0.02; done) &\necho $first $! > pids\ntrap 'exit 0' TERM\necho listening on http://$1\nwhile true; do sleep 0.02; done";
+    let relay = started(&profile(script, LINE), &[]).await.unwrap();
+    let pids =
+        std::fs::read_to_string(relay.child.as_ref().unwrap().workdir.path().join("pids")).unwrap();
+    relay.stop(Stop::Terminate).await.unwrap();
+    for pid in pids.split_whitespace() {
+        assert!(gone(pid).await, "{pid} still runs");
+    }
+}
+
+#[tokio::test]
+async fn one_that_speaks_on_standard_output_alone_has_last_words_too() {
+    let script = "sleep 600 &\necho child $!\nexit 3";
+    let error = started(&profile(script, LINE), &[]).await.unwrap_err();
+    let StartError::Left { words, .. } = &error else { panic!("{error}") };
+    let pid = words.trim().strip_prefix("child ").unwrap().to_owned();
+    assert!(gone(&pid).await, "what it left behind still runs");
+}
+
+#[tokio::test]
 async fn a_dropped_relay_dies_with_its_group() {
     let script = "sleep 600 &\necho $$ $! > pids\necho listening on http://$1\nwait";
     let relay = started(&profile(script, LINE), &[]).await.unwrap();
