@@ -103,7 +103,10 @@ fn finish(done: Result<Done, RunError>) -> ExitCode {
                 Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => {
                     finish(Err(RunError::Harness(format!("the output cannot be written: {e}"))))
                 }
-                _ => ExitCode::from(done.code),
+                _ => match done.unwritten {
+                    Some(error) => finish(Err(error)),
+                    None => ExitCode::from(done.code),
+                },
             }
         }
         Err(error) => {

@@ -150,3 +150,14 @@ fn an_address_that_is_taken_is_bad_usage_and_is_named() {
         assert!(error.contains(&address) && error.contains("--listen ADDR"), "{error}");
     }
 }
+
+/// A full disk is found out when the run is over: its verdict must not be lost with the file.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_report_that_cannot_be_written_keeps_the_verdict_from_nobody() {
+    let case = "dedup/one_order_one_conversion/meta";
+    let output = harness(&["run", "--case", case, "--report", "json=/dev/full"]);
+    assert_eq!(output.status.code(), Some(2), "{}", text(&output.stderr));
+    assert!(text(&output.stdout).contains("1 passed"), "{}", text(&output.stdout));
+    assert!(text(&output.stderr).contains("/dev/full cannot be written"));
+}

@@ -53,5 +53,5 @@ pub fn compare(args: &CompareArgs) -> Result<Done, RunError> {
         Form::Json => compare::json(&comparison).map_err(RunError::Harness)?,
     };
     let code = if comparison.is_regression() { exit_code::FAILED } else { exit_code::PASSED };
-    Ok(Done { output, code })
+    Ok(Done { output, code, unwritten: None })
 }

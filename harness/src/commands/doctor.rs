@@ -22,5 +22,5 @@ pub async fn doctor(args: &DoctorArgs) -> Result<Done, RunError> {
     };
     let diagnosis = doctor::examine(&options).await?;
     let output = if args.json { diagnosis.json() } else { diagnosis.text() };
-    Ok(Done { output, code: diagnosis.code })
+    Ok(Done { output, code: diagnosis.code, unwritten: None })
 }

@@ -4,12 +4,7 @@ use super::{
     Done,
     publish::{check_writable, publish, terminal},
 };
-use crate::{
-    cli::MergeArgs,
-    merge,
-    report::{recorded, tally},
-    run::RunError,
-};
+use crate::{cli::MergeArgs, merge, report::recorded, run::RunError};
 
 /// Merges.
 ///
@@ -23,6 +18,5 @@ pub fn merge(args: &MergeArgs) -> Result<Done, RunError> {
     }
     let summary = merge::merge(runs).map_err(|e| RunError::Usage(e.to_string()))?;
     check_writable(&args.show.reports)?;
-    let output = publish(&args.show.reports, &summary, terminal(&args.show))?;
-    Ok(Done { output, code: tally::exit_code(&summary) })
+    publish(&args.show.reports, &summary, terminal(&args.show))
 }

@@ -27,11 +27,13 @@ pub struct Done {
     pub output: String,
     /// Exit code.
     pub code: u8,
+    /// A file that could not be written. It is told after the output, and its exit code is the command's.
+    pub unwritten: Option<RunError>,
 }
 
 impl Done {
     fn passed(output: String) -> Self {
-        Self { output, code: crate::exit_code::PASSED }
+        Self { output, code: crate::exit_code::PASSED, unwritten: None }
     }
 }
 

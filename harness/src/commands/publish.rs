@@ -6,9 +6,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use super::Done;
 use crate::{
     cli::{Colour, Show},
-    report::{REPORTS, Report as _, terminal::Terminal},
+    report::{REPORTS, Report as _, tally, terminal::Terminal},
     run::RunError,
     verdict::Summary,
 };
@@ -27,27 +28,29 @@ pub(super) fn check_writable(reports: &[(String, PathBuf)]) -> Result<(), RunErr
     reports.iter().try_for_each(|(_, path)| write(path, ""))
 }
 
-/// Writes all reports and returns what goes to standard output: the report that is asked for there, else the terminal's.
+/// Writes all reports. Standard output gets the report that is asked for there, else the terminal's; a report that cannot be
+/// written keeps it from nobody.
 ///
 /// # Errors
 ///
-/// If one cannot be made or written.
+/// If one cannot be made.
 pub(super) fn publish(
     reports: &[(String, PathBuf)],
     summary: &Summary,
     terminal: Terminal,
-) -> Result<String, RunError> {
-    let mut output = None;
+) -> Result<Done, RunError> {
+    let (mut output, mut unwritten) = (None, None);
     for (kind, path) in reports {
         let Some(report) = REPORTS.iter().find(|r| r.id() == kind) else { continue };
         let text = report.render(summary).map_err(RunError::Harness)?;
         if path == Path::new("-") {
             output = output.or(Some(text));
         } else {
-            write(path, &text)?;
+            unwritten = unwritten.or(write(path, &text).err());
         }
     }
-    output.map_or_else(|| terminal.render(summary).map_err(RunError::Harness), Ok)
+    let output = output.map_or_else(|| terminal.render(summary).map_err(RunError::Harness), Ok)?;
+    Ok(Done { output, code: tally::exit_code(summary), unwritten })
 }
 
 /// Writes a file with the folders around it; `-` is standard output and not written here.

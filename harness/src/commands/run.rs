@@ -13,7 +13,6 @@ use super::{
 };
 use crate::{
     cli::{DEFAULT_SEED, RunArgs, holds_no_password},
-    report::tally,
     run::{self, Options, Progress, RunError},
     sut::profile::Capture,
     verdict::Status,
@@ -43,9 +42,8 @@ pub async fn run(args: &RunArgs) -> Result<Done, RunError> {
     .await?;
     bar.finish_and_clear();
     let written = known.apply(&mut summary);
-    let output = publish(&args.show.reports, &summary, terminal(&args.show))?;
-    written?;
-    Ok(Done { output, code: tally::exit_code(&summary) })
+    let done = publish(&args.show.reports, &summary, terminal(&args.show))?;
+    Ok(Done { unwritten: done.unwritten.or(written.err()), ..done })
 }
 
 fn options(args: &RunArgs) -> Result<Options, RunError> {

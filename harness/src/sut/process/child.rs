@@ -16,6 +16,7 @@ use std::{
 };
 
 use regex::Regex;
+use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
 use tokio::{
     process::Command,
     sync::{oneshot, watch},
@@ -102,7 +103,6 @@ impl Child {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .kill_on_drop(true);
-        #[cfg(unix)]
         command.process_group(0);
         let spawned = command
             .spawn()
@@ -298,33 +298,19 @@ async fn leftovers_gone(pid: u32) {
     drop(tokio::time::timeout(LEFTOVERS_WITHIN, gone).await);
 }
 
-#[cfg(unix)]
-fn group(pid: u32) -> Option<rustix::process::Pid> {
-    i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw)
+fn group(pid: u32) -> Option<Pid> {
+    i32::try_from(pid).ok().and_then(Pid::from_raw)
 }
 
-#[cfg(unix)]
 fn group_lives(pid: u32) -> bool {
-    group(pid).is_some_and(|group| rustix::process::test_kill_process_group(group).is_ok())
+    group(pid).is_some_and(|group| test_kill_process_group(group).is_ok())
 }
 
 /// Signals a group that may be gone already; who waits for its end does so in either case.
-#[cfg(unix)]
 fn signal_group(pid: u32, how: Stop) {
-    use rustix::process::{Signal, kill_process_group};
     let signal = match how {
         Stop::Kill => Signal::KILL,
         Stop::Terminate => Signal::TERM,
     };
     let _gone = group(pid).is_none_or(|group| kill_process_group(group, signal).is_err());
 }
-
-/// Without process groups there are no leftovers that could be found.
-#[cfg(not(unix))]
-fn group_lives(_: u32) -> bool {
-    false
-}
-
-/// Without signals there is only the hard way, which [`Child::stop`] goes when the time is over.
-#[cfg(not(unix))]
-fn signal_group(_: u32, _: Stop) {}
