@@ -23,6 +23,7 @@ mod arrivals;
 mod body;
 mod case;
 mod certificates;
+mod coding;
 mod door;
 mod faults;
 mod grpc;

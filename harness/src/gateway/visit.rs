@@ -12,6 +12,7 @@ use hyper::body::{Body as _, Incoming};
 use super::{
     arrivals::Rung,
     body::{Pace, PacedBody},
+    coding::{Decoded, decoded},
     faults::{Act, http_date},
     journal::Directive,
     route::{Asked, Route, route},
@@ -27,6 +28,9 @@ pub(super) const READ_LIMIT: usize = 8 * 1024 * 1024;
 
 /// Bytes beyond [`READ_LIMIT`] that are read and thrown away, so that the client gets to see the 413.
 const DRAIN_LIMIT: usize = 64 * 1024 * 1024;
+
+/// The header that names how a body is compressed.
+const CODING: &str = "content-encoding";
 
 /// One request on its way.
 pub(super) struct Visit {
@@ -206,11 +210,24 @@ impl<'a> Arriving<'a> {
     /// The request with as much of its body as came.
     fn take(&mut self, incomplete: bool) -> Option<Request> {
         let mut request = self.request.take()?;
-        request.body = String::from_utf8_lossy(&self.bytes).into_owned();
         request.body_bytes = self.total;
         request.incomplete = incomplete;
+        let coding = request.header(CODING).unwrap_or_default();
+        match decoded(coding, &self.bytes, READ_LIMIT) {
+            Decoded::No => request.body = String::from_utf8_lossy(&self.bytes).into_owned(),
+            Decoded::Whole(plain) => as_if_plain(&mut request, plain.len(), &plain),
+            Decoded::Longer(plain) => as_if_plain(&mut request, READ_LIMIT + 1, &plain),
+        }
         Some(request)
     }
+}
+
+/// The request as it would have come without compression.
+fn as_if_plain(request: &mut Request, length: usize, body: &[u8]) {
+    request.headers.retain(|(name, _)| name != CODING);
+    request.body = String::from_utf8_lossy(body).into_owned();
+    request.body_bytes = length;
+    request.incomplete |= length > READ_LIMIT;
 }
 
 impl Drop for Arriving<'_> {

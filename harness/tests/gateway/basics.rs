@@ -1,6 +1,6 @@
 //! Routing, reading and attribution of ordinary requests.
 
-use std::time::Duration;
+use std::{io::Write as _, time::Duration};
 
 use harness::exchange::{Ending, OrderRef};
 use serde_json::json;
@@ -55,6 +55,29 @@ async fn connections_are_kept_alive_and_chunked_bodies_are_read() {
     assert_eq!(head.unwrap().status, 200);
     wait(&case, |log| log.exchanges.len() == 4 && log.open == 0).await;
     assert!(case.look(|log| log.exchanges[..3].iter().all(|e| e.request.body == body)));
+}
+
+#[tokio::test]
+async fn a_compressed_body_is_read_as_if_it_had_come_plain() {
+    let gateway = gateway().await;
+    let case = open(&gateway, 1, json!([]));
+    let body = events(&[event(1, "A")]);
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    gzip.write_all(body.as_bytes()).unwrap();
+    let packed = gzip.finish().unwrap();
+    let head = format!(
+        "POST /ads/acc1/events HTTP/1.1\r\nHost: x\r\nContent-Encoding: gzip\r\nContent-Length: {}\r\n\r\n",
+        packed.len()
+    );
+    let mut client = Client::connect(&gateway.door().origin()).await;
+    let seen = client.bytes(&[head.as_bytes(), &packed].concat()).await.unwrap();
+    assert_eq!((seen.status, seen.body.as_str()), (200, r#"{"taken":1}"#));
+    wait(&case, |log| log.open == 0 && log.exchanges.len() == 1).await;
+    let captured = case.close();
+    let request = &captured.exchanges[0].request;
+    assert_eq!((request.body.as_str(), request.body_bytes), (body.as_str(), body.len()));
+    assert_eq!(request.compression(), None);
+    assert_eq!(captured.exchanges[0].owners[0].as_ref().unwrap().order, named("A"));
 }
 
 #[tokio::test]

@@ -339,8 +339,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
     }
 
     pub(crate) async fn raw(&mut self, request: &str) -> io::Result<Seen> {
+        self.bytes(request.as_bytes()).await
+    }
+
+    pub(crate) async fn bytes(&mut self, request: &[u8]) -> io::Result<Seen> {
         let began = Instant::now();
-        self.0.write_all(request.as_bytes()).await?;
+        self.0.write_all(request).await?;
         self.answer(began).await
     }
 
