@@ -189,7 +189,7 @@ fn quiet_window(case: &Case, profile: &Profile, truth: &Truth) -> Duration {
         fault.retry_after.or(fault.retry_after_date).map_or(Duration::ZERO, |span| span.unsigned())
     });
     if let Some(floor) = floors.max().filter(|_| withheld) {
-        quiet += floor + policies.retry_cap.unsigned();
+        quiet += floor + policies.retry_within();
     }
     quiet
 }
@@ -232,7 +232,7 @@ fn declared_waiting(case: &Case, profile: &Profile) -> Duration {
             Answers::Delay(span) | Answers::SlowBody(span) => span.unsigned(),
             _ => Duration::ZERO,
         };
-        sum += (floor + silence + policies.retry_cap.unsigned()) * times;
+        sum += (floor + silence + policies.retry_within()) * times;
     }
     sum
 }

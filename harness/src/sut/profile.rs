@@ -4,6 +4,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
     path::PathBuf,
+    time::Duration,
 };
 
 use schemars::JsonSchema;
@@ -160,11 +161,11 @@ pub struct Policies {
     pub counted_kinds: Vec<OrderKind>,
     /// The id that browser and server share, as a template over `order`: `order_{{ order.numeric_id }}`.
     pub event_id: String,
-    /// How long deliveries are retried.
+    /// How long deliveries are retried. A retry that would come later is not waited for.
     pub retry_horizon: Span,
     /// First backoff, for deadlines.
     pub retry_base: Span,
-    /// Longest backoff.
+    /// Longest backoff: a case waits so long for the retry of each attempt that fails, unless `retry_horizon` is shorter.
     pub retry_cap: Span,
     /// How long events may wait for company in a batch.
     pub batch_delay: Span,
@@ -434,6 +435,11 @@ impl Profile {
 }
 
 impl Policies {
+    /// How long after a failed attempt the next one may come: no backoff is longer, and no delivery is retried for longer.
+    pub fn retry_within(&self) -> Duration {
+        self.retry_cap.unsigned().min(self.retry_horizon.unsigned())
+    }
+
     /// Whether the relay declares to call this (bare) host. How a profile writes it does not matter.
     pub fn declares(&self, host: &str) -> bool {
         self.hosts.iter().any(|declared| bare_host(declared) == host)
@@ -465,6 +471,16 @@ impl Default for Policies {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_retry_comes_within_the_longest_backoff_and_within_the_time_of_all_retries() {
+        let within = |cap, horizon| {
+            let (retry_cap, retry_horizon) = (Span::from_secs(cap), Span::from_secs(horizon));
+            Policies { retry_cap, retry_horizon, ..Policies::default() }.retry_within()
+        };
+        assert_eq!(within(60, 10), Duration::from_secs(10));
+        assert_eq!(within(5, 60), Duration::from_secs(5));
+    }
 
     #[test]
     fn debug_output_of_a_shop_shows_no_secret() {
