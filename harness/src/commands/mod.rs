@@ -12,7 +12,10 @@ mod publish;
 pub mod run;
 pub mod schema;
 
-use std::path::{Path, PathBuf};
+use std::{
+    ffi::OsString,
+    path::{Path, PathBuf},
+};
 
 use crate::{
     cli::Select,
@@ -63,6 +66,32 @@ pub fn shipped(name: &str) -> PathBuf {
     if here.is_dir() { here } else { Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(name) }
 }
 
+/// This program as it was called, for commands to copy: `cargo harness` where cargo runs it, which works in its own
+/// clone only; else its name or path.
+pub fn program() -> String {
+    let by_cargo = std::env::var_os("CARGO_MANIFEST_DIR")
+        .is_some_and(|folder| folder == env!("CARGO_MANIFEST_DIR"));
+    called(by_cargo, std::env::args_os().next())
+}
+
+fn called(by_cargo: bool, name: Option<OsString>) -> String {
+    match name.as_ref().map(|name| name.to_string_lossy()) {
+        _ if by_cargo => "cargo harness".to_owned(),
+        Some(name) if !name.is_empty() => word(&name),
+        _ => "harness".to_owned(),
+    }
+}
+
+/// One word of a command for a shell: quoted if it would make something else of it.
+pub fn word(text: &str) -> String {
+    let is_plain = |c: char| c.is_alphanumeric() || ":/._~%-+=@,".contains(c);
+    if !text.is_empty() && text.chars().all(is_plain) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
+    }
+}
+
 /// Options for planning alone.
 ///
 /// # Errors
@@ -89,4 +118,27 @@ pub fn plan_options(
         reproduce: String::new(),
         settings: std::collections::BTreeMap::new(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_program_is_named_as_it_was_called() {
+        let of = |name: &str| called(false, Some(name.into()));
+        assert_eq!(of("harness"), "harness");
+        assert_eq!(of("../harness/target/debug/harness"), "../harness/target/debug/harness");
+        assert_eq!(of("/my tools/harness"), "'/my tools/harness'");
+        assert_eq!(called(false, None), "harness");
+        assert_eq!(called(true, Some("target/debug/harness".into())), "cargo harness");
+    }
+
+    #[test]
+    fn a_word_that_a_shell_would_take_apart_is_quoted() {
+        assert_eq!(word("http://127.0.0.1:8080"), "http://127.0.0.1:8080");
+        assert_eq!(word("a;b"), "'a;b'");
+        assert_eq!(word("it's"), r"'it'\''s'");
+        assert_eq!(word(""), "''");
+    }
 }

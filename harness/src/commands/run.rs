@@ -7,9 +7,9 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use super::{
     Done,
     baseline::Known,
-    plan_options,
+    plan_options, program,
     publish::{check_writable, publish, terminal},
-    shipped,
+    shipped, word,
 };
 use crate::{
     cli::{DEFAULT_SEED, RunArgs, holds_no_password},
@@ -107,21 +107,21 @@ fn new_seed() -> u64 {
 
 /// The options of this run without those that choose cases.
 fn reproduce(args: &RunArgs) -> String {
-    let mut command = "cargo harness run".to_owned();
+    let mut command = format!("{} run", program());
     if let Some(relay) = &args.relay {
-        command.push_str(&format!(" --relay {relay}"));
+        command.push_str(&format!(" --relay {}", word(relay)));
     }
     if args.relay.is_some() && args.listen.port() != 0 {
         command.push_str(&format!(" --listen {}", args.listen));
     }
     if let Some(ca) = &args.ca {
-        command.push_str(&format!(" --ca {}", ca.display()));
+        command.push_str(&format!(" --ca {}", word(&ca.to_string_lossy())));
     }
     if let Some(profile) = &args.profile {
-        command.push_str(&format!(" --profile {}", profile.display()));
+        command.push_str(&format!(" --profile {}", word(&profile.to_string_lossy())));
     }
     if let Some(scenarios) = &args.select.scenarios {
-        command.push_str(&format!(" --scenarios {}", scenarios.display()));
+        command.push_str(&format!(" --scenarios {}", word(&scenarios.to_string_lossy())));
     }
     // The same orders again would be nothing new to a relay that has seen them.
     if args.relay.is_none() {

@@ -62,7 +62,7 @@ pub(crate) async fn reached(profile: &Profile, url: &str) -> Result<Relay, RunEr
     // One that takes connections and never answers would cost every call its whole time.
     match tokio::time::timeout(SILENCE, relay.http().lower_case.get(url).send()).await {
         Ok(Ok(_)) if !matches!(profile.shops, Shops::Fixed(_)) => Err(RunError::Usage(
-            "a relay given by URL has its shops already\nhint: list them in the profile under `shops: { fixed: [...] }`"
+            "a relay given by URL has its shops already\nhint: list them in the profile under `shops: { fixed: [...] }`, as `harness init --url URL` writes it"
                 .to_owned(),
         )),
         Ok(Ok(_)) => Ok(relay),

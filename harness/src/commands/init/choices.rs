@@ -2,6 +2,7 @@
 
 use crate::{
     cli::{CaptureKind, InitArgs, ShopsKind, holds_no_password, relay_url},
+    commands::{program, word},
     inputs::{self, Format},
     platforms::{self, PLATFORMS, Platform},
 };
@@ -108,9 +109,7 @@ impl Plan {
     /// Options of `doctor` and `run` besides the profile.
     pub(super) fn options(&self) -> String {
         let Reach::Url(url) = &self.reach else { return String::new() };
-        // What a shell would make something of is quoted.
-        let plain = |c: char| c.is_ascii_alphanumeric() || ":/._~%-".contains(c);
-        let url = if url.chars().all(plain) { url.clone() } else { format!("'{url}'") };
+        let url = word(url);
         let ca = if self.needs_authority() { " --ca relay-ca" } else { "" };
         format!(" --relay {url} --listen {LISTEN}{ca}")
     }
@@ -118,7 +117,10 @@ impl Plan {
     /// What a shell has to do before that.
     pub(super) fn before(&self) -> String {
         if self.needs_authority() {
-            "harness ca --out relay-ca   # once; let the relay trust relay-ca/ca.pem\n  ".to_owned()
+            format!(
+                "{} ca --out relay-ca   # once; let the relay trust relay-ca/ca.pem\n  ",
+                program()
+            )
         } else {
             String::new()
         }

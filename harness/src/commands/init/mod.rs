@@ -16,7 +16,7 @@ use std::{
 
 pub use choices::Choices;
 
-use super::Done;
+use super::{Done, program, word};
 use crate::{
     cli::InitArgs,
     report::text::{PIPE_WIDTH, wrap},
@@ -75,7 +75,8 @@ pub fn init(args: &InitArgs) -> Result<Done, RunError> {
     line!(out);
     let file = files.first().map(|file| file.display().to_string()).unwrap_or_default();
     let next = "then see whether it fits:";
-    line!(out, "{}\n  {}harness doctor --profile {file}{}", next, plan.before(), plan.options());
+    let (before, program) = (plan.before(), program());
+    line!(out, "{next}\n  {before}{program} doctor --profile {}{}", word(&file), plan.options());
     Ok(Done::passed(out))
 }
 
