@@ -10,6 +10,9 @@ use crate::platforms::Reading;
 /// Bytes of a body that are kept; longer ones are cut and marked.
 pub const BODY_LIMIT: usize = 1024 * 1024;
 
+/// Host that a planned redirect leads to, as the journal names it: nobody calls it but who follows one.
+pub const CANARY_HOST: &str = "canary.invalid";
+
 /// A request as it reached the gateway, after routing.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Request {

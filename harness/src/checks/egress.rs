@@ -2,8 +2,9 @@
 
 use crate::{
     checks::{About, Check, Seen, look::merged},
+    exchange::{CANARY_HOST, Request},
+    judge::carries_credential,
     platforms::Severity,
-    scenario::Answers,
     verdict::CheckResult,
 };
 
@@ -24,12 +25,6 @@ impl Check for Egress {
     }
 
     fn check(&self, seen: &Seen<'_>) -> CheckResult {
-        let redirects = seen
-            .history
-            .exchanges
-            .iter()
-            .filter_map(|e| seen.fault_of(e))
-            .any(|f| matches!(f.answers, Answers::Redirect));
         let findings = seen
             .history
             .exchanges
@@ -37,14 +32,24 @@ impl Check for Egress {
             .filter(|e| e.platform.is_none())
             .filter(|e| !seen.policies.declares(&e.request.host))
             .map(|e| {
-                let why = if redirects && e.request.path.contains("canary") {
-                    "a redirect was followed with the payload"
-                } else {
-                    "a host was called that the relay does not declare"
+                let why = match e.request.host == CANARY_HOST {
+                    true => followed(seen, &e.request),
+                    false => "a host was called that the relay does not declare",
                 };
                 ABOUT.finding(format!("{why}: {}", e.request.host)).by([e.seq])
             })
             .collect();
         seen.judged_if_any(seen.sent().next().is_some(), merged(findings))
+    }
+}
+
+/// What went along a redirect.
+fn followed(seen: &Seen<'_>, request: &Request) -> &'static str {
+    if request.body_bytes > 0 {
+        "a redirect was followed with the payload"
+    } else if carries_credential(request, seen.shops) {
+        "a redirect was followed with a credential"
+    } else {
+        "a redirect was followed to another host"
     }
 }

@@ -6,10 +6,12 @@ use serde_json::Value;
 use crate::{
     checks::{
         About, Check, Seen,
+        changes::{changes, sides},
         look::Sighting,
         needles::{Haystack, Needle},
     },
     exchange::OrderRef,
+    judge::shown_value,
     platforms::Severity,
     scenario::{
         Expect, ExpectAttempts, ExpectLog, ExpectPayload, ExpectService, ExportLacks, HealthState,
@@ -119,7 +121,10 @@ fn attempts(seen: &Seen<'_>, wanted: &ExpectAttempts) -> Result<Vec<Finding>, St
             let (what, equal) = match same {
                 SameAcross::EventId => ("id", first.item.key == next.item.key),
                 SameAcross::EventTime => ("event time", first.item.time == next.item.time),
-                SameAcross::Body => ("event", body(first) == body(next)),
+                SameAcross::Body => {
+                    findings.extend(changed_body(seen, first, next).map(|f| f.of(&order)));
+                    continue;
+                }
             };
             if !equal {
                 findings.push(
@@ -132,6 +137,21 @@ fn attempts(seen: &Seen<'_>, wanted: &ExpectAttempts) -> Result<Vec<Finding>, St
         }
     }
     Ok(findings)
+}
+
+/// The event is not the same in two attempts: which fields, as evidence shows them.
+fn changed_body(seen: &Seen<'_>, first: &Sighting<'_>, next: &Sighting<'_>) -> Option<Finding> {
+    let (before, after) = (body(first), body(next));
+    let changes = changes(&before, &after);
+    let pointer = &changes.first()?.pointer;
+    let (before, after) = sides(&changes, |name, value| shown_value(name, value, seen.shops));
+    Some(
+        ABOUT
+            .finding("the event changed between attempts")
+            .seen(first, pointer)
+            .by([next.exchange.seq])
+            .sides(before, after),
+    )
 }
 
 /// The event's own JSON; the whole body where it is no JSON.

@@ -59,8 +59,13 @@ impl Check for IdentifiersRight {
                     .order(&expected.order.to_string())
                     .and_then(|order| contact_value(&order.contact, *kind));
                 let why = cause(value, &rule.accepted, raw, *kind);
+                let form = seen.platform.rules().iter().find(|known| known.id == rule.rule);
+                let form = match form.filter(|_| why == UNSHAPED) {
+                    Some(form) => format!(": {}", form.says),
+                    None => String::new(),
+                };
                 findings.push(
-                    finding(format!("{} is wrong{why}", name(*kind)))
+                    finding(format!("{} is wrong{why}{form}", name(*kind)))
                         .rule(rule.rule)
                         .sides(wanted(&rule.accepted, *kind), value),
                 );
@@ -125,6 +130,9 @@ fn contact_value(contact: &Contact, kind: IdentifierKind) -> Option<&str> {
     }
 }
 
+/// The mistake that the platform's own words about the form explain.
+const UNSHAPED: &str = ": it was hashed without its normal form";
+
 /// Names the mistake, if it is one of the usual.
 fn cause(sent: &str, accepted: &[String], raw: Option<&str>, kind: IdentifierKind) -> &'static str {
     let hash = normalise::sha256_hex;
@@ -147,11 +155,12 @@ fn cause(sent: &str, accepted: &[String], raw: Option<&str>, kind: IdentifierKin
     if sent.trim().eq_ignore_ascii_case(trimmed) && !sent.is_empty() {
         return ": it is plain, not hashed";
     }
+    let tidy = trimmed.to_lowercase();
+    if (is(raw) || is(trimmed) || is(&tidy)) && !accepted.contains(&hash(&tidy)) {
+        return UNSHAPED;
+    }
     if is(raw) || is(trimmed) {
-        return match kind {
-            IdentifierKind::Phone => ": it was hashed as typed, without its normal form",
-            _ => ": it was hashed as typed, without trimming and lower case",
-        };
+        return ": it was hashed as typed, without trimming and lower case";
     }
     if is(&raw.to_lowercase()) {
         return ": it was hashed without trimming";
@@ -167,4 +176,20 @@ fn cause(sent: &str, accepted: &[String], raw: Option<&str>, kind: IdentifierKin
         return ": it is no SHA-256 in hex";
     }
     ""
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_code_that_is_only_trimmed_and_in_lower_case_lacks_the_platform_s_form() {
+        let hash = normalise::sha256_hex;
+        let of = |sent: &str, right: &str, raw: &str| {
+            cause(&hash(sent), &[hash(right)], Some(raw), IdentifierKind::Postcode)
+        };
+        assert_eq!(of("55102-1401", "55102", "55102-1401"), UNSHAPED);
+        assert_eq!(of("sw1a 1aa", "sw1a1aa", "SW1A 1AA"), UNSHAPED);
+        assert!(of(" M1", "m1", " M1").ends_with("without trimming and lower case"));
+    }
 }

@@ -6,6 +6,7 @@ mod adjustments_right;
 #[cfg(test)]
 pub(crate) mod bench;
 mod browser_id_kept;
+mod changes;
 mod click_id_carried;
 mod consent_flags_true;
 mod consent_respected;

@@ -12,7 +12,9 @@ use crate::{
     exchange::OrderRef,
     history::{Did, LogAttempt, LogEntry},
     platforms::{Channel, FailureClass, IdentifierKind, Item, ItemKind, Severity, normalise},
-    scenario::{Answers, Expect, ExpectAttempts, ExpectPayload, Fault, LogState, units::Span},
+    scenario::{
+        Answers, Expect, ExpectAttempts, ExpectPayload, Fault, LogState, SameAcross, units::Span,
+    },
     verdict::{Outcome, Status},
 };
 
@@ -659,6 +661,48 @@ fn undeclared_hosts_are_egress() {
     assert_eq!(bench.found("egress").len(), 1);
     let bench = bench.policies(|p| p.hosts = vec!["Telemetry.example:443".into()]);
     assert!(bench.found("egress").is_empty());
+}
+
+#[test]
+fn a_redirect_that_was_followed_tells_what_went_along() {
+    let told = |body_bytes, header: Option<&str>, query: &str| {
+        let mut bench = Bench::usual("meta");
+        bench.play().sends("A");
+        let exchange = bench.request(OrderRef::Sentinel, Item::default(), Channel::Server, false);
+        (exchange.platform, exchange.reading) = (None, None);
+        exchange.request.host = "canary.invalid".into();
+        exchange.request.body_bytes = body_bytes;
+        exchange.request.headers = header.map(|h| (h.to_owned(), "x".into())).into_iter().collect();
+        exchange.request.query = query.to_owned();
+        bench.found("egress").remove(0).message
+    };
+    assert_eq!(told(9, None, ""), "a redirect was followed with the payload: canary.invalid");
+    for message in
+        [told(0, Some("authorization"), ""), told(0, None, "a=1&access_token=EAABsecret-token-1")]
+    {
+        assert_eq!(message, "a redirect was followed with a credential: canary.invalid");
+    }
+    assert_eq!(told(0, None, "a=1"), "a redirect was followed to another host: canary.invalid");
+}
+
+#[test]
+fn an_event_that_changed_between_attempts_names_the_field_without_secrets() {
+    let attempts =
+        ExpectAttempts { order: "A".into(), same: vec![SameAcross::Body], ..Default::default() };
+    let mut bench = Bench::usual("meta");
+    std::sync::Arc::make_mut(&mut bench.case.scenario).expect = vec![Expect::Attempts(attempts)];
+    bench.play();
+    for (n, token) in [(1, "EAABsecret-token-1"), (2, "other")] {
+        let item = bench.item("A");
+        let request = &mut bench.send("A", item).request;
+        let event = json!({ "event_id": "x", "n": n, "note": token, "access_token": n });
+        request.body = event.to_string();
+    }
+    let found = bench.found("expectations");
+    assert_eq!(found[0].message, "the event changed between attempts");
+    let side = |n, note: &str| Some(format!("/n {n}; /note \"{note}\"; /access_token [redacted]"));
+    assert_eq!(found[0].expected, side(1, "[redacted]"));
+    assert_eq!(found[0].actual, side(2, "other"));
 }
 
 #[test]

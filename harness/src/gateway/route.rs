@@ -3,15 +3,12 @@
 use std::net::IpAddr;
 
 use crate::{
-    exchange::{Request, bare_host},
+    exchange::{CANARY_HOST, Request, bare_host},
     platforms::Platform,
 };
 
 /// Path prefix of the host that redirects lead to. Whatever arrives there followed one.
 pub(super) const CANARY: &str = "/__canary/";
-
-/// Name that a canary request is journaled under.
-pub(super) const CANARY_HOST: &str = "canary.invalid";
 
 /// Where a request goes.
 #[derive(Clone, Copy)]

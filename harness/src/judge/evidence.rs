@@ -5,8 +5,9 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::{
-    exchange::{Ending, Exchange},
+    exchange::{Ending, Exchange, Request},
     plan::Shop,
+    report::text,
     verdict::{Evidence, Finding},
 };
 
@@ -18,6 +19,8 @@ const CASE: usize = 1024 * 1024;
 const LEAST: usize = 4 * 1024;
 /// Exchanges that one case's report shows.
 const MOST: usize = 20;
+/// Characters of a single value.
+const VALUE: usize = 120;
 /// Names whose values are credentials, wherever they stand.
 const SECRET_NAMES: [&str; 9] = [
     "access_token",
@@ -103,6 +106,31 @@ fn shown(exchange: &Exchange, secrets: &[&str], began: Duration, most: usize) ->
         answer_line: ending,
         answer_body,
     }
+}
+
+/// The value of a field with this name in one line, at most [`VALUE`] characters: as evidence shows it.
+pub(crate) fn shown_value(name: &str, value: &Value, shops: &[Shop]) -> String {
+    if is_secret(name) {
+        return REDACTED.to_owned();
+    }
+    let mut value = value.clone();
+    redact(&mut value);
+    if let Value::String(text) = &mut value
+        && text.contains('=')
+        && name.is_empty()
+    {
+        *text = query(text);
+    }
+    text::cut(&strip(value.to_string(), &secrets(shops)), VALUE)
+}
+
+/// Whether a request says who the relay is: by a header or parameter for credentials, or by any of the shops' secrets.
+pub(crate) fn carries_credential(request: &Request, shops: &[Shop]) -> bool {
+    let secrets = secrets(shops);
+    let holds = |text: &str| secrets.iter().any(|secret| text.contains(secret));
+    request.headers.iter().any(|(name, value)| is_secret(name) || holds(value))
+        || request.query_pairs().iter().any(|(name, value)| is_secret(name) || holds(value))
+        || holds(&request.path)
 }
 
 fn is_secret(name: &str) -> bool {

@@ -19,6 +19,7 @@ use crate::{
 };
 
 pub(crate) use cells::explains;
+pub(crate) use evidence::{carries_credential, shown_value};
 pub use settled::{Settled, settled};
 
 /// Judges one case. Pure: the same history gives the same verdict.
