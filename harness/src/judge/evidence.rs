@@ -114,13 +114,13 @@ pub(crate) fn shown_value(name: &str, value: &Value, shops: &[Shop]) -> String {
         return REDACTED.to_owned();
     }
     let mut value = value.clone();
-    redact(&mut value);
-    if let Value::String(text) = &mut value
-        && text.contains('=')
+    // A body of which no part is meant is one text.
+    if let Value::String(text) = &value
         && name.is_empty()
     {
-        *text = query(text);
+        value = serde_json::from_str(text).unwrap_or_else(|_| query(text).into());
     }
+    redact(&mut value);
     text::cut(&strip(value.to_string(), &secrets(shops)), VALUE)
 }
 
