@@ -206,6 +206,7 @@ pub async fn run(
     }
     let late = run.afterwards.settle(&run.gateway, &mut decided);
     let mut run_findings = undeclared_hosts(&run.gateway, &options.profile.policies);
+    run_findings.extend(run.afterwards.redirects(&run.gateway, &decided));
     run_findings.extend(late);
     if let Some(relay) = &run.shared {
         run.unanswered.note(&relay.services().calls());

@@ -180,7 +180,7 @@ impl Gateway {
         self.strays(|strays| strays.late_events.clone())
     }
 
-    /// Requests to hosts that nobody declared, and to the target of redirects: the first to each host, at most 50.
+    /// Requests to hosts that nobody declared, and along redirects: the first to each host and of each case, at most 50 of either.
     pub fn undeclared(&self) -> Vec<Exchange> {
         self.strays(|strays| strays.undeclared.clone())
     }

@@ -1,7 +1,7 @@
 //! Requests that belong to no open case, and such to hosts that nobody declared. The first of each host are kept, so that
 //! many to one hide none to another.
 
-use crate::exchange::{Exchange, Owner};
+use crate::exchange::{CANARY_HOST, Exchange, Owner};
 
 /// Hosts (for orphans: accounts at them) of each kind of which an exchange is kept.
 const KEPT: usize = 50;
@@ -30,16 +30,20 @@ pub(super) struct Strays {
     pub(super) late: u64,
     /// New events among them, the first few.
     pub(super) late_events: Vec<LateEvent>,
-    /// The first request to each host that nobody declared.
+    /// The first request to each host that nobody declared, and along each case's redirect.
     pub(super) undeclared: Vec<Exchange>,
 }
 
 impl Strays {
     pub(super) fn undeclared(&mut self, exchange: &Exchange) {
-        let host = &exchange.request.host;
-        if self.undeclared.len() < KEPT
-            && self.undeclared.iter().all(|known| known.request.host != *host)
-        {
+        let led = |one: &Exchange| one.request.host == CANARY_HOST;
+        // A redirect's target is another one for each case.
+        let same = |known: &&Exchange| {
+            known.request.host == exchange.request.host
+                && (!led(known) || known.request.path == exchange.request.path)
+        };
+        let kept = self.undeclared.iter().filter(|known| led(known) == led(exchange)).count();
+        if kept < KEPT && self.undeclared.iter().find(same).is_none() {
             self.undeclared.push(exchange.clone());
         }
     }

@@ -2,13 +2,13 @@
 //! ordered, hosts that nobody declared.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     net::IpAddr,
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use crate::{
-    exchange::{CaseId, OrderRef},
+    exchange::{CANARY_HOST, CaseId, OrderRef, Request},
     gateway::{Gateway, LateEvent},
     plan::Case,
     platforms::Severity,
@@ -77,6 +77,32 @@ impl Afterwards {
         }
         of_the_run.truncate(SHOWN);
         of_the_run
+    }
+
+    /// Redirects that were followed and that no case reports: it had been judged before.
+    pub(super) fn redirects(&self, gateway: &Gateway, decided: &[CaseVerdict]) -> Vec<Finding> {
+        let known = self.known();
+        let reported: HashSet<u64> = decided
+            .iter()
+            .flat_map(|verdict| &verdict.findings)
+            .filter(|finding| finding.check == "egress")
+            .flat_map(|finding| finding.exchanges.iter().copied())
+            .collect();
+        let led = gateway.undeclared().into_iter().filter(|e| e.request.host == CANARY_HOST);
+        led.filter(|exchange| !reported.contains(&exchange.seq))
+            .map(|exchange| {
+                // `/__canary/CASE/`
+                let case = exchange.request.path.split('/').nth(2).and_then(|id| id.parse().ok());
+                let case = case.and_then(|id: CaseId| known.get(&id));
+                let of = case.map(|judged| format!(" of {}", judged.case)).unwrap_or_default();
+                let message = format!("the relay followed a redirect{of} to another host");
+                let Request { method, body_bytes, .. } = &exchange.request;
+                Finding {
+                    actual: Some(format!("{method} with a body of {body_bytes} bytes")),
+                    ..egress(message, vec![exchange.seq])
+                }
+            })
+            .collect()
     }
 }
 
@@ -152,10 +178,10 @@ fn finding(event: &LateEvent, message: &str) -> Finding {
     }
 }
 
-/// Hosts that the relay called and nobody declared, also where what it sent could not be read.
+/// Hosts that the relay called by itself and nobody declared, also where what it sent could not be read.
 pub(super) fn undeclared_hosts(gateway: &Gateway, policies: &Policies) -> Vec<Finding> {
     let mut hosts = BTreeMap::<String, Vec<u64>>::new();
-    for exchange in gateway.undeclared() {
+    for exchange in gateway.undeclared().into_iter().filter(|e| e.request.host != CANARY_HOST) {
         hosts.entry(exchange.request.host).or_default().push(exchange.seq);
     }
     for tunnel in gateway.tunnels_unread().iter().filter(|tunnel| tunnel.platform.is_none()) {
@@ -170,20 +196,24 @@ pub(super) fn undeclared_hosts(gateway: &Gateway, policies: &Policies) -> Vec<Fi
         .map(|(host, exchanges)| {
             let unread =
                 if exchanges.is_empty() { "; what it sent there could not be read" } else { "" };
-            Finding {
-                check: "egress".into(),
-                rule: "egress".into(),
-                severity: Severity::Must,
-                order: None,
-                message: format!("the relay called {host}, which nobody declared{unread}"),
-                expected: None,
-                actual: None,
-                source: ABOUT_EGRESS.into(),
-                exchanges,
-                at: None,
-            }
+            egress(format!("the relay called {host}, which nobody declared{unread}"), exchanges)
         })
         .collect()
+}
+
+fn egress(message: String, exchanges: Vec<u64>) -> Finding {
+    Finding {
+        check: "egress".into(),
+        rule: "egress".into(),
+        severity: Severity::Must,
+        order: None,
+        message,
+        expected: None,
+        actual: None,
+        source: ABOUT_EGRESS.into(),
+        exchanges,
+        at: None,
+    }
 }
 
 fn is_this_machine(host: &str) -> bool {
@@ -201,7 +231,7 @@ mod tests {
     };
 
     use super::*;
-    use crate::{gateway::GatewayOptions, platforms::PLATFORMS};
+    use crate::{gateway::GatewayOptions, platforms::PLATFORMS, report::sample};
 
     #[tokio::test]
     async fn a_tunnel_to_an_undeclared_host_is_egress_though_nothing_can_be_read() {
@@ -232,6 +262,35 @@ mod tests {
             .collect();
         let message = "the relay called telemetry.example, which nobody declared; what it sent there could not be read";
         assert_eq!(found, [(message.to_owned(), Severity::Must)]);
+        gateway.stop().await;
+    }
+
+    #[tokio::test]
+    async fn a_redirect_that_was_followed_is_the_run_s_only_if_no_case_reports_it() {
+        let options = GatewayOptions {
+            started: Instant::now(),
+            platforms: PLATFORMS,
+            listen: ([127, 0, 0, 1], 0).into(),
+        };
+        let gateway = Gateway::start(options).await.unwrap();
+        let mut client = TcpStream::connect(gateway.door().address()).await.unwrap();
+        client.write_all(b"GET /__canary/3/ HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+        let mut answer = [0; 12];
+        client.read_exact(&mut answer).await.unwrap();
+        assert_eq!(&answer, b"HTTP/1.1 502");
+        assert!(undeclared_hosts(&gateway, &Policies::default()).is_empty());
+        let afterwards = Afterwards::default();
+        let judged = Judged { case: "a/case/meta".into(), platform: "meta", orders: Vec::new() };
+        afterwards.known().insert(3, judged);
+        let found = afterwards.redirects(&gateway, &[]);
+        assert_eq!(
+            found[0].message,
+            "the relay followed a redirect of a/case/meta to another host"
+        );
+        assert_eq!(found[0].actual.as_deref(), Some("GET with a body of 0 bytes"));
+        let mut verdict = sample::case("a/case/meta", Status::Fail);
+        verdict.findings.push(found[0].clone());
+        assert!(afterwards.redirects(&gateway, &[verdict]).is_empty());
         gateway.stop().await;
     }
 }
