@@ -53,6 +53,12 @@ impl Request {
         self.headers.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str())
     }
 
+    /// How the body is compressed (`gzip`), if it is: nothing of it can be read then.
+    pub fn compression(&self) -> Option<&str> {
+        let named = self.header("content-encoding").map(str::trim);
+        named.filter(|coding| !coding.is_empty() && !coding.eq_ignore_ascii_case("identity"))
+    }
+
     /// The body as JSON, if it is JSON.
     pub fn json(&self) -> Option<serde_json::Value> {
         serde_json::from_str(&self.body).ok()

@@ -105,7 +105,7 @@ pub async fn examine(options: &Options) -> Result<Diagnosis, RunError> {
     let runs_on = options.relay.is_some();
     points.extend(capture::points(runs_on, &profile, &places, &course, &seen.visits, &gateway));
     points.extend(own_words::points(&profile, &places, &seen));
-    points.extend(strangers::points(&profile, &places, &gateway, &services));
+    points.extend(strangers::points(&profile, &places, &gateway, &services, &seen.visits));
     gateway_is_sound(&gateway)?;
     gateway.stop().await;
     let code = match is_well(&points) {

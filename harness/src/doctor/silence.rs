@@ -5,7 +5,11 @@ use super::{
     capture::{CAPTURED, Look},
     course::CANARY,
 };
-use crate::{exchange::OrderRef, report::text::plural, sut::profile::Capture};
+use crate::{
+    exchange::OrderRef,
+    report::text::{cut, plural},
+    sut::profile::Capture,
+};
 
 impl Look<'_> {
     /// The point instead of those about an event.
@@ -25,12 +29,19 @@ impl Look<'_> {
             let count: u64 = self.arrivals().iter().map(|arrival| arrival.count).sum();
             let (_, strays) = self.gateway.orphans();
             let own = self.visit.history.exchanges.iter();
-            let account = own
-                .chain(&strays)
-                .filter(|exchange| exchange.platform == Some(id))
-                .find_map(|exchange| exchange.reading.as_ref()?.account.clone());
+            let came: Vec<_> =
+                own.chain(&strays).filter(|exchange| exchange.platform == Some(id)).collect();
+            let account =
+                came.iter().find_map(|exchange| exchange.reading.as_ref()?.account.clone());
             let account = account.map(|a| format!(", for the account {a}")).unwrap_or_default();
             let s = plural(usize::try_from(count).unwrap_or(usize::MAX));
+            if let Some(coding) = came.iter().find_map(|exchange| exchange.request.compression()) {
+                let says = format!(
+                    "{count} request{s} came ({arrival}){account}; a body is compressed (Content-Encoding: {}) and was not read{said}",
+                    cut(coding, 20)
+                );
+                return Point::problem(ABOUT, says, "let the relay send its requests uncompressed");
+            }
             let says = format!(
                 "{count} request{s} came ({arrival}){account}, but none with a trace of the order{said}"
             );

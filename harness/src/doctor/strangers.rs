@@ -1,6 +1,6 @@
 //! Who else was called: hosts that nobody declared, tunnels and protocols that cannot be read, services without an answer.
 
-use super::{Places, Point};
+use super::{Places, Point, stay::Visit};
 use crate::{
     gateway::Gateway,
     sut::{
@@ -18,6 +18,7 @@ pub(super) fn points(
     places: &Places,
     gateway: &Gateway,
     services: &[ServiceCall],
+    visits: &[Visit],
 ) -> Vec<Point> {
     const ABOUT: &str = "other hosts";
     let declared = |host: &str| profile.policies.declares(host);
@@ -59,7 +60,12 @@ pub(super) fn points(
         ));
     }
     if points.is_empty() {
-        points.push(Point::ok(ABOUT, "none was called, and nothing came that cannot be read"));
+        let (_, strays) = gateway.orphans();
+        let seen = visits.iter().flat_map(|visit| &visit.history.exchanges);
+        points.push(match seen.chain(&strays).any(|e| e.request.compression().is_some()) {
+            true => Point::ok(ABOUT, "none was called"),
+            false => Point::ok(ABOUT, "none was called, and nothing came that cannot be read"),
+        });
     }
     points
 }
