@@ -52,6 +52,17 @@ impl Choices {
         }
     }
 
+    /// The options that [`Choices::settled`] takes for what was not given.
+    pub(super) fn defaults(&self) -> Vec<String> {
+        let all = [
+            (self.format.is_none(), "--format shopify".to_owned()),
+            (self.reach.is_none(), format!("--url {URL}")),
+            (self.platforms.is_empty(), "--platform meta".to_owned()),
+            (self.capture.is_none(), "--capture base_url".to_owned()),
+        ];
+        all.into_iter().filter(|(is_default, _)| *is_default).map(|(_, option)| option).collect()
+    }
+
     /// With the defaults for what was not given: Shopify to Meta by base URL, at a URL.
     ///
     /// # Errors

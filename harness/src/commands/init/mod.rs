@@ -53,6 +53,7 @@ pub fn init(args: &InitArgs) -> Result<Done, RunError> {
     } else {
         given
     };
+    let defaults = choices.defaults();
     let plan = choices.settled().map_err(RunError::Usage)?;
     let schema = serde_json::to_string_pretty(&sut::schema::profile())
         .map_err(|e| RunError::Harness(format!("the schema cannot be written: {e}")))?;
@@ -63,6 +64,10 @@ pub fn init(args: &InitArgs) -> Result<Done, RunError> {
     let mut out = String::new();
     for file in &files {
         line!(out, "wrote {}", file.display());
+    }
+    if !defaults.is_empty() {
+        let taken = format!("{} (see {} init --help)", defaults.join(" "), program());
+        line!(out, "{}", wrap(&taken, PIPE_WIDTH, "taken for want of a choice: "));
     }
     line!(out);
     line!(out, "What could only be guessed, marked with CHANGE in the files:");

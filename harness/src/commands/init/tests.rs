@@ -147,3 +147,12 @@ fn what_does_not_go_together_is_answered_with_what_would() {
     assert!(error.contains("one line"), "{error}");
     assert!(std::fs::read_dir(dir.path()).unwrap().next().is_none());
 }
+
+#[test]
+fn what_was_chosen_unasked_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let (output, _) = written(&InitArgs { format: Some("stripe".into()), ..args(dir.path()) });
+    let taken = "taken for want of a choice: --url http://127.0.0.1:8080 --platform meta";
+    assert!(output.contains(taken) && output.contains("--capture base_url"), "{output}");
+    assert!(!output.contains("--format"), "{output}");
+}
