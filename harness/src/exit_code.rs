@@ -10,7 +10,7 @@ pub const USAGE: u8 = 2;
 pub const HARNESS_FAULT: u8 = 3;
 /// The selection matches no case, or every selected case is ruled out by the profile.
 pub const NOTHING_SELECTED: u8 = 4;
-/// The relay could not be started or reached, or went away.
+/// The relay could not be started or reached, went away, or takes orders and sends nothing to any platform.
 pub const RELAY_UNREACHABLE: u8 = 5;
 
 /// Code, name and meaning, as `harness --help` and the README list them.
@@ -36,7 +36,11 @@ pub const ALL: &[(u8, &str, &str)] = &[
         "nothing selected",
         "nothing matches, or the profile rules out all that does",
     ),
-    (RELAY_UNREACHABLE, "relay unreachable", "the relay did not start, answer or stay"),
+    (
+        RELAY_UNREACHABLE,
+        "relay unreachable",
+        "the relay did not start, answer or stay, or sends nothing at all",
+    ),
 ];
 
 /// The list for `harness --help`.

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::report::{
     tally::outcome_name,
-    text::{PIPE_WIDTH as WIDTH, cut, plural, wrap},
+    text::{PIPE_WIDTH as WIDTH, cut, plural, wrap, wrap_lines},
 };
 
 /// Runs beside each other; more make another table below.
@@ -54,7 +54,7 @@ fn legend(i: usize, run: &Figures) -> String {
     let mut out = wrap(&text, WIDTH, &head);
     if let Some(why) = &run.aborted {
         out.push('\n');
-        out.push_str(&wrap(why, WIDTH, "   cut short: "));
+        out.push_str(&wrap_lines(why, WIDTH, "   cut short: "));
     }
     out
 }

@@ -115,7 +115,7 @@ fn description(summary: &Summary, case: &CaseVerdict) -> String {
     let mut text = format!("{}\n", case.title);
     for cell in case.cells.iter().filter(|cell| !cell.right) {
         let outcome = tally::outcome_name(cell.outcome);
-        line!(text, "order {}: {outcome}: {}", cell.order, cell.detail);
+        line!(text, "order {}: {outcome}: {}", cell.order, tally::detail(cell));
     }
     for finding in &case.findings {
         line!(text, "{}: {} ({})", finding.rule, finding.message, finding.source);

@@ -81,7 +81,12 @@ fn write(out: &mut String, summary: &Summary) -> std::fmt::Result {
         writeln!(out, "\n### `{}`\n\n{}\n", case.case, escape(&case.title))?;
         for cell in case.cells.iter().filter(|c| !c.right) {
             let outcome = tally::outcome_name(cell.outcome);
-            writeln!(out, "- order {}: **{outcome}**: {}", cell.order, escape(&cell.detail))?;
+            writeln!(
+                out,
+                "- order {}: **{outcome}**: {}",
+                cell.order,
+                escape(tally::detail(cell))
+            )?;
         }
         for finding in case.findings.iter().filter(|f| f.severity == Severity::Must) {
             let message = escape(&finding.message);

@@ -6,7 +6,7 @@ use super::text::plural;
 use crate::{
     baseline::State,
     exit_code,
-    verdict::{CaseVerdict, Known, Outcome, Status, Summary},
+    verdict::{CaseVerdict, Cell, Known, Outcome, Status, Summary},
 };
 
 /// Outcomes in the order in which reports show them: good ones first.
@@ -25,6 +25,12 @@ pub const OUTCOMES: &[(Outcome, &str)] = &[
 /// The name that people read.
 pub fn outcome_name(outcome: Outcome) -> &'static str {
     OUTCOMES.iter().find(|(o, _)| *o == outcome).map_or("unknown", |(_, name)| name)
+}
+
+/// What became of an order, without the outcome's name, which some details begin with and reports put in front.
+pub fn detail(cell: &Cell) -> &str {
+    let rest = cell.detail.strip_prefix(outcome_name(cell.outcome));
+    rest.and_then(|rest| rest.strip_prefix(": ")).unwrap_or(&cell.detail)
 }
 
 /// Numbers of one platform's row, in the order of [`OUTCOMES`]; they add up to its orders.

@@ -6,7 +6,7 @@ use comfy_table::{Cell, CellAlignment, Color, ContentArrangement, Table, presets
 
 use super::{
     Report, excerpt, tally,
-    text::{cut, plural, wrap},
+    text::{cut, plural, wrap, wrap_lines},
 };
 use crate::{
     platforms::Severity,
@@ -109,8 +109,8 @@ impl Terminal {
         writeln!(out, "{}", wrap(&case.title, self.width, "  "))?;
         for cell in case.cells.iter().filter(|cell| !cell.right) {
             let name = tally::outcome_name(cell.outcome);
-            let text =
-                format!("order {} at {}: {name}: {}", cell.order, cell.platform, cell.detail);
+            let detail = tally::detail(cell);
+            let text = format!("order {} at {}: {name}: {detail}", cell.order, cell.platform);
             writeln!(out, "{}", wrap(&text, self.width, "  "))?;
         }
         for note in &case.notes {
@@ -249,7 +249,7 @@ impl Terminal {
             writeln!(out, "requests that belong to no case: {}", summary.orphans)?;
         }
         if let Some(why) = &summary.aborted {
-            writeln!(out, "{}", wrap(why, self.width, "cut short: "))?;
+            writeln!(out, "{}", wrap_lines(why, self.width, "cut short: "))?;
         }
         if let Some(words) = tally::part(summary) {
             writeln!(out, "{}", wrap(&words, self.width, ""))?;
@@ -320,6 +320,7 @@ fn number(n: usize, wrong: usize) -> Cell {
 mod tests {
     use super::*;
     use crate::report::tests::{failing, summary};
+    use crate::verdict::Outcome;
 
     #[test]
     fn a_failing_case_shows_the_part_of_a_long_request_that_the_finding_is_about() {
@@ -351,5 +352,23 @@ mod tests {
         let text = PLAIN.render(&summary(vec![failing(1, "")])).unwrap_or_default();
         assert!(text.contains("plain-0@example.com"), "{text}");
         assert!(!text.contains("JSON report"), "{text}");
+    }
+
+    #[test]
+    fn an_outcome_is_named_once_and_the_lines_of_an_end_stay_lines() {
+        let mut case = failing(1, "");
+        let detail = "lost: nothing was sent".to_owned();
+        case.cells = vec![crate::verdict::Cell {
+            detail,
+            ..crate::report::sample::cell("A", Outcome::Lost, false)
+        }];
+        let mut summary = summary(vec![case]);
+        summary.aborted = Some("the relay sends nothing\nhint: look there".into());
+        let text = PLAIN.render(&summary).unwrap_or_default();
+        assert!(text.contains("order A at meta: lost: nothing was sent\n"), "{text}");
+        assert!(
+            text.contains("cut short: the relay sends nothing\n           hint: look"),
+            "{text}"
+        );
     }
 }

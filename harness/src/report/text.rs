@@ -28,13 +28,27 @@ pub fn wrap(text: &str, width: usize, lead: &str) -> String {
     out
 }
 
+/// As [`wrap`], each line by itself: the first after `lead`, the others below it. One that is indented stays as it is.
+pub fn wrap_lines(text: &str, width: usize, lead: &str) -> String {
+    let below = " ".repeat(lead.chars().count());
+    let broken = text.lines().enumerate().map(|(i, line)| match i {
+        0 => wrap(line, width, lead),
+        _ if line.starts_with([' ', '\t']) => format!("{below}{line}"),
+        _ => wrap(line, width, &below),
+    });
+    broken.collect::<Vec<_>>().join("\n")
+}
+
 /// An error's lines for a terminal: sentences are broken at blanks, below themselves. What is quoted stays as it is: lines
 /// that are indented (a file's excerpt) and what stands in backticks, which may be a command to copy.
 pub fn wrap_error(text: &str, width: usize) -> String {
     /// Stands for a blank that must not be broken at; no text for people holds it.
     const HELD: char = '\u{1}';
+    /// Below what is quoted of a file.
+    const HINT: &str = "  hint: ";
     let broken = |line: &str| {
-        if line.chars().count() <= width || line.starts_with([' ', '\t']) {
+        let quoted = line.starts_with([' ', '\t']) && !line.starts_with(HINT);
+        if line.chars().count() <= width || quoted {
             return line.to_owned();
         }
         let mut quoted = false;
@@ -43,7 +57,7 @@ pub fn wrap_error(text: &str, width: usize) -> String {
             if quoted && c == ' ' { HELD } else { c }
         });
         let held: String = held.collect();
-        let lead = ["error: ", "hint: "].into_iter().find(|lead| held.starts_with(lead));
+        let lead = ["error: ", "hint: ", HINT].into_iter().find(|lead| held.starts_with(lead));
         let (lead, rest) = held.split_at(lead.map_or(0, str::len));
         wrap(rest, width, lead).replace(HELD, " ")
     };
@@ -80,6 +94,15 @@ mod tests {
         let shown = "error: one two\n       three four\nhint: take\n      `harness run --all`\n      or none\n  12 | a line of a file as it is";
         assert_eq!(wrap_error(text, 17), shown);
         assert_eq!(wrap_error(text, 99), text);
+        let hint = "  1 | as it is, however long\n  hint: known here: one, two";
+        let shown = "  1 | as it is, however long\n  hint: known here:\n        one, two";
+        assert_eq!(wrap_error(hint, 20), shown);
+    }
+
+    #[test]
+    fn lines_stay_lines_below_their_lead() {
+        let text = "one two three\nhint: four\n  as it  is";
+        assert_eq!(wrap_lines(text, 12, "* "), "* one two\n  three\n  hint: four\n    as it  is");
     }
 
     #[test]

@@ -160,9 +160,14 @@ impl Run {
                         "the relay takes orders, but nothing that it sends can be read: {tunnel}"
                     );
                 }
+                // One at a URL has other orders in each run, unless it is told a seed.
+                let seed = match self.options.relay {
+                    Some(_) => "then leave --seed away, if you gave one",
+                    None => "then give another --seed",
+                };
                 return format!(
                     "the relay takes orders but has sent nothing to any platform within {:.1} s\n\
-                     hint: do its platform URLs point at {}? Has it seen these orders before (then leave --seed away)?",
+                     hint: do its platform URLs point at {}? Has it seen these orders before ({seed})?",
                     patience.as_secs_f64(),
                     self.gateway.door().base_url("meta")
                 );
