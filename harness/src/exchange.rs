@@ -53,7 +53,7 @@ impl Request {
         self.headers.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str())
     }
 
-    /// How the body is compressed (`gzip`), if it is: nothing of it can be read then.
+    /// How the body is compressed, if it is in a way that the gateway does not undo (`br`): nothing of it can be read then.
     pub fn compression(&self) -> Option<&str> {
         let named = self.header("content-encoding").map(str::trim);
         named.filter(|coding| !coding.is_empty() && !coding.eq_ignore_ascii_case("identity"))
