@@ -67,7 +67,7 @@ pub struct RunArgs {
     #[command(flatten)]
     pub select: Select,
     /// Cases at the same time.
-    #[arg(long, default_value_t = 128, value_parser = clap::value_parser!(u16).range(1..=512))]
+    #[arg(long, default_value_t = 160, value_parser = clap::value_parser!(u16).range(1..=512))]
     pub jobs: u16,
     /// Longest wait for one case, beyond what its scenario declares.
     #[arg(long, default_value = "12s", value_name = "SPAN")]
