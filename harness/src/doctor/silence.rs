@@ -40,7 +40,11 @@ impl Look<'_> {
                     "{count} request{s} came ({arrival}){account}; a body is compressed (Content-Encoding: {}) and was not read{said}",
                     cut(coding, 20)
                 );
-                return Point::problem(ABOUT, says, "let the relay send its requests plain or as gzip");
+                return Point::problem(
+                    ABOUT,
+                    says,
+                    "let the relay send its requests plain or as gzip",
+                );
             }
             let says = format!(
                 "{count} request{s} came ({arrival}){account}, but none with a trace of the order{said}"
