@@ -363,12 +363,12 @@ defects! {
     trusts_status_200, "REL-01", "failures/rows_fail_for_now/google_ads":
         "does not read the body of a 200" =>
         At::Answer(|out, answer| if answer.status == 200 && out.platform() == "google_ads" {
-            answer.replace(200, &success("google_ads"));
+            answer.replace(200, &success(out));
         });
     took_nothing_is_fine, "REL-01", "failures/false_success/meta/nothing_taken":
         "does not look at how many events were received" =>
         At::Answer(|out, answer| if answer.status == 200 && out.platform() == "meta" {
-            answer.replace(200, &success("meta"));
+            answer.replace(200, &success(out));
         });
     retries_refusals, "REL-04", "failures/permanent_refusal/meta":
         "tries a final refusal again and again" =>
@@ -389,7 +389,7 @@ defects! {
         }));
     never_retries, "REL-10", "failures/blip/meta":
         "sends once and forgets" =>
-        At::Answer(|out, answer| if answer.status >= 500 { answer.replace(200, &success(out.platform())); });
+        At::Answer(|out, answer| if answer.status >= 500 { answer.replace(200, &success(out)); });
     log_says_delivered, "REL-11", "failures/permanent_refusal/tiktok":
         "its log says delivered whatever happened" =>
         At::Reply(|_, call, answer| if call.path.starts_with("/v1/deliveries") {
@@ -406,7 +406,7 @@ defects! {
     html_is_success, "REL-15", "failures/false_success/google_ads/html":
         "takes any 200 for success" =>
         At::Answer(|out, answer| if answer.status == 200 && out.platform() != "google_oauth" {
-            answer.replace(200, &success(out.platform()));
+            answer.replace(200, &success(out));
         });
     follows_redirects, "REL-15", "failures/redirect/meta":
         "follows redirects" =>

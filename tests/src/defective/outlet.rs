@@ -51,16 +51,24 @@ pub(super) fn key(platform: &str, event: &Value) -> String {
     event[key_field(platform)].as_str().unwrap_or_default().to_owned()
 }
 
-/// A success answer as the platform would give it.
-pub(super) fn success(platform: &str) -> Value {
-    match platform {
+/// A success answer as the platform would give it to all events of this request, of which a batch has several.
+pub(super) fn success(out: &Outgoing) -> Value {
+    let events = events(&out.body);
+    match out.platform() {
         "meta" => {
-            json!({ "events_received": 1, "messages": [], "fbtrace_id": "AbCdEfGhIjKlMnOpQrStUvW" })
+            json!({ "events_received": events, "messages": [], "fbtrace_id": "AbCdEfGhIjKlMnOpQrStUvW" })
         }
         "tiktok" => json!({ "code": 0, "message": "OK", "request_id": "1", "data": {} }),
-        "google_ads" => json!({ "results": [{}], "jobId": "1" }),
+        "google_ads" => json!({ "results": vec![json!({}); events], "jobId": "1" }),
         _ => json!({ "requestId": "1" }),
     }
+}
+
+/// How many events a body has.
+fn events(body: &[u8]) -> usize {
+    let body: Value = serde_json::from_slice(body).unwrap_or_default();
+    let lists = ["data", "events", "conversions", "conversionAdjustments"];
+    lists.iter().find_map(|list| body[*list].as_array()).map_or(1, Vec::len)
 }
 
 impl Answered {
