@@ -10,8 +10,8 @@ use harness::{
     cli::{Cli, Command},
     commands::{self, Done},
     exit_code,
-    report::text::{PIPE_WIDTH, wrap_error},
     run::RunError,
+    text::{PIPE_WIDTH, wrap_error},
 };
 
 #[global_allocator]

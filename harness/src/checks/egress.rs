@@ -2,8 +2,8 @@
 
 use crate::{
     checks::{About, Check, Seen, look::merged},
+    credentials::carries_credential,
     exchange::{CANARY_HOST, Request},
-    judge::carries_credential,
     platforms::Severity,
     verdict::CheckResult,
 };

@@ -10,8 +10,8 @@ use crate::{
         look::Sighting,
         needles::{Haystack, Needle},
     },
+    credentials::shown_value,
     exchange::OrderRef,
-    judge::shown_value,
     platforms::Severity,
     scenario::{
         Expect, ExpectAttempts, ExpectLog, ExpectPayload, ExpectService, ExportLacks, HealthState,

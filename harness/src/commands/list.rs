@@ -9,9 +9,9 @@ use crate::{
     catalogue::{self, Entry},
     cli::ListArgs,
     plan::{Skipped, cases::Outline},
-    report::text::{PIPE_WIDTH, wrap},
     run::{self, RunError},
     scenario::shard::Shard,
+    text::{PIPE_WIDTH, wrap},
 };
 
 /// Lists.

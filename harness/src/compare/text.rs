@@ -7,8 +7,8 @@ use super::{
     figures::Figures,
     table::{Group, groups, status_name},
 };
-use crate::report::{
-    tally::outcome_name,
+use crate::{
+    report::tally::outcome_name,
     text::{PIPE_WIDTH as WIDTH, cut, plural, wrap, wrap_lines},
 };
 

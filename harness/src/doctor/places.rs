@@ -7,8 +7,8 @@ use serde_json::Value;
 use super::Point;
 use crate::{
     commands::REFERENCE,
-    report::text::plural,
     sut::{self, profile::Profile},
+    text::plural,
     yaml::{self, Node},
 };
 

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::{Diagnosis, Point, Settings, State};
 use crate::{
     exit_code,
-    report::text::{PIPE_WIDTH, plural, wrap},
+    text::{PIPE_WIDTH, plural, wrap},
 };
 
 /// Columns of the state.

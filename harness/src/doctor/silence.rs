@@ -7,8 +7,8 @@ use super::{
 };
 use crate::{
     exchange::OrderRef,
-    report::text::{cut, plural},
     sut::profile::Capture,
+    text::{cut, plural},
 };
 
 impl Look<'_> {

@@ -5,9 +5,9 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::{
-    exchange::{Ending, Exchange, Request},
+    credentials::{query, redact, secrets, strip},
+    exchange::{Ending, Exchange},
     plan::Shop,
-    report::text,
     verdict::{Evidence, Finding},
 };
 
@@ -19,22 +19,6 @@ const CASE: usize = 1024 * 1024;
 const LEAST: usize = 4 * 1024;
 /// Exchanges that one case's report shows.
 const MOST: usize = 20;
-/// Characters of a single value.
-const VALUE: usize = 120;
-/// Names whose values are credentials, wherever they stand.
-const SECRET_NAMES: [&str; 9] = [
-    "access_token",
-    "access-token",
-    "client_secret",
-    "refresh_token",
-    "authorization",
-    "developer-token",
-    "assertion",
-    "api_secret",
-    "id_token",
-];
-const REDACTED: &str = "[redacted]";
-
 /// Evidence for these findings, in order of the journal.
 pub(super) fn evidence(
     findings: &[Finding],
@@ -58,11 +42,6 @@ pub(super) fn evidence(
         all.push(one);
     }
     all
-}
-
-/// Shorter texts stand anywhere by chance.
-fn secrets(shops: &[Shop]) -> Vec<&str> {
-    shops.iter().flat_map(Shop::secrets).map(|(_, s)| s).filter(|s| s.len() >= 6).collect()
 }
 
 fn shown(exchange: &Exchange, secrets: &[&str], began: Duration, most: usize) -> Evidence {
@@ -108,46 +87,6 @@ fn shown(exchange: &Exchange, secrets: &[&str], began: Duration, most: usize) ->
     }
 }
 
-/// The value of a field with this name in one line, at most [`VALUE`] characters: as evidence shows it.
-pub(crate) fn shown_value(name: &str, value: &Value, shops: &[Shop]) -> String {
-    if is_secret(name) {
-        return REDACTED.to_owned();
-    }
-    let mut value = value.clone();
-    // A body of which no part is meant is one text.
-    if let Value::String(text) = &value
-        && name.is_empty()
-    {
-        value = serde_json::from_str(text).unwrap_or_else(|_| query(text).into());
-    }
-    redact(&mut value);
-    text::cut(&strip(value.to_string(), &secrets(shops)), VALUE)
-}
-
-/// Whether a request says who the relay is: by a header or parameter for credentials, or by any of the shops' secrets.
-pub(crate) fn carries_credential(request: &Request, shops: &[Shop]) -> bool {
-    let secrets = secrets(shops);
-    let holds = |text: &str| secrets.iter().any(|secret| text.contains(secret));
-    request.headers.iter().any(|(name, value)| is_secret(name) || holds(value))
-        || request.query_pairs().iter().any(|(name, value)| is_secret(name) || holds(value))
-        || holds(&request.path)
-}
-
-fn is_secret(name: &str) -> bool {
-    SECRET_NAMES.iter().any(|secret| name.eq_ignore_ascii_case(secret))
-}
-
-/// `name=value` pairs, values of credentials replaced.
-fn query(raw: &str) -> String {
-    raw.split('&')
-        .map(|pair| match pair.split_once('=') {
-            Some((name, _)) if is_secret(name) => format!("{name}={REDACTED}"),
-            _ => pair.to_owned(),
-        })
-        .collect::<Vec<_>>()
-        .join("&")
-}
-
 /// At most so many bytes, and whether that is less than all.
 fn body(text: &str, secrets: &[&str], most: usize) -> (String, bool) {
     let text = match serde_json::from_str::<Value>(text) {
@@ -159,28 +98,6 @@ fn body(text: &str, secrets: &[&str], most: usize) -> (String, bool) {
         Err(_) => text.to_owned(),
     };
     cut(strip(text, secrets), most)
-}
-
-fn redact(value: &mut Value) {
-    match value {
-        Value::Object(map) => {
-            for (name, inner) in map.iter_mut() {
-                if is_secret(name) {
-                    *inner = Value::String(REDACTED.into());
-                } else {
-                    redact(inner);
-                }
-            }
-        }
-        Value::Array(list) => list.iter_mut().for_each(redact),
-        _ => {}
-    }
-}
-
-fn strip(text: String, secrets: &[&str]) -> String {
-    secrets.iter().fold(text, |text, secret| {
-        if text.contains(secret) { text.replace(secret, REDACTED) } else { text }
-    })
 }
 
 fn cut(mut text: String, most: usize) -> (String, bool) {

@@ -19,7 +19,6 @@ use crate::{
 };
 
 pub(crate) use cells::explains;
-pub(crate) use evidence::{carries_credential, shown_value};
 pub use settled::{Settled, settled};
 
 /// Judges one case. Pure: the same history gives the same verdict.

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::text::plural;
+use crate::text::plural;
 use crate::verdict::Evidence;
 
 /// Most lines of an excerpt, the marks for what was left out included.

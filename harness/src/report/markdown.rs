@@ -2,12 +2,10 @@
 
 use std::fmt::Write as _;
 
-use super::{
-    Report, excerpt, tally,
-    text::{cut, plural},
-};
+use super::{Report, excerpt, tally};
 use crate::{
     platforms::Severity,
+    text::{cut, plural},
     verdict::{Evidence, Status, Summary},
 };
 

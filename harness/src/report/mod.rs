@@ -10,7 +10,6 @@ pub mod recorded;
 pub(crate) mod sample;
 pub mod tally;
 pub mod terminal;
-pub mod text;
 
 use crate::verdict::Summary;
 

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::text::plural;
 use crate::{
     baseline::State,
     exit_code,
+    text::plural,
     verdict::{CaseVerdict, Cell, Known, Outcome, Status, Summary},
 };
 

@@ -4,12 +4,10 @@ use std::{collections::BTreeSet, fmt::Write as _};
 
 use comfy_table::{Cell, CellAlignment, Color, ContentArrangement, Table, presets};
 
-use super::{
-    Report, excerpt, tally,
-    text::{cut, plural, wrap, wrap_lines},
-};
+use super::{Report, excerpt, tally};
 use crate::{
     platforms::Severity,
+    text::{cut, plural, wrap, wrap_lines},
     verdict::{CaseVerdict, Evidence, Finding, Status, Summary},
 };
 

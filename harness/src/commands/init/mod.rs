@@ -19,9 +19,9 @@ pub use choices::Choices;
 use super::{Done, program, word};
 use crate::{
     cli::InitArgs,
-    report::text::{PIPE_WIDTH, wrap},
     run::RunError,
     sut,
+    text::{PIPE_WIDTH, wrap},
 };
 
 /// File names below the folder.

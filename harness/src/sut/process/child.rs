@@ -290,6 +290,7 @@ pub(super) async fn left(exit: &mut watch::Receiver<Option<ExitStatus>>, within:
 /// Waits until nothing is left of the group of a process that has left, but not for ever.
 async fn leftovers_gone(pid: u32) {
     let gone = async {
+        // Nobody tells of the end of processes that are not our own children: this is asked.
         while group_lives(pid) {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
