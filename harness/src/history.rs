@@ -121,6 +121,19 @@ pub enum Did {
     },
 }
 
+impl Did {
+    /// The call to the relay that it consists of, if it is one.
+    pub fn call(&self) -> Option<&Call> {
+        match self {
+            Self::Landing { call, .. }
+            | Self::Consent { call: Some(call), .. }
+            | Self::Webhook { call, .. }
+            | Self::Operator { call, .. } => Some(call),
+            _ => None,
+        }
+    }
+}
+
 /// What a delivery shows of its order, whatever its format.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Shown {

@@ -1,6 +1,7 @@
 //! One run: plan, gateway, relay, cases side by side, verdicts. The table of contents of the whole program.
 
 mod again;
+pub(crate) mod busy;
 mod case;
 mod late;
 mod pool;

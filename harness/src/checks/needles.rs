@@ -77,7 +77,7 @@ impl<'n> Needles<'n> {
                 .map(|(i, _, text)| (i, text))
                 .unzip();
             // Made for one case and used a dozen times: quick to make matters more than quick to search.
-            let kind = Some(AhoCorasickKind::ContiguousNFA);
+            let kind = Some(AhoCorasickKind::NoncontiguousNFA);
             // Fails for patterns of gigabytes only.
             let built = AhoCorasick::builder().kind(kind).build(texts).ok();
             (built.filter(|_| !of.is_empty()), of)

@@ -21,8 +21,9 @@ use crate::{
     platforms::Platform,
     run::{
         RunError,
+        busy::Playing,
         strain::Strain,
-        wait::{Terms, read_back, too_busy, until_decided},
+        wait::{Terms, read_back, until_decided},
     },
     scenario::{Capability, Stop},
     sut::{process::Relay, profile::Profile},
@@ -55,16 +56,10 @@ pub(super) struct Visit {
 impl Visit {
     /// Calls to the relay that an action consists of, with what each was for.
     pub(super) fn calls(&self) -> impl Iterator<Item = (&Did, &Call)> {
-        self.history.actions.iter().filter_map(|action| {
-            let call = match &action.what {
-                Did::Landing { call, .. }
-                | Did::Consent { call: Some(call), .. }
-                | Did::Webhook { call, .. }
-                | Did::Operator { call, .. } => call,
-                _ => return None,
-            };
-            Some((&action.what, call))
-        })
+        self.history
+            .actions
+            .iter()
+            .filter_map(|action| action.what.call().map(|call| (&action.what, call)))
     }
 
     /// The relay answered at least one call.
@@ -154,19 +149,21 @@ async fn play<'a>(
     started: Instant,
 ) -> Played<'a> {
     let Open { planned, shops, handle } = open;
-    let (case, platform, playing) = (&*planned.case, planned.platform, terms.strain.mark());
+    let (case, platform) = (&*planned.case, planned.platform);
+    let playing = Playing::begins(terms.strain, relay);
     let mut driver = Driver::new(relay, profile, case, shops, handle, started)
         .waiting_at_most(TIMEOUT)
         .giving_up_at_once();
     let mut actions = driver.play().await;
     actions.extend(driver.control_order().await);
+    let busy = playing.too_busy(&actions);
     let truth = truth::truth(case, platform, profile, &actions);
     let mut waited = Waited::default();
     if was_heard(&actions) {
         let controls = driver.controls();
         waited = until_decided(terms, case, platform, handle, &actions, &truth, controls).await;
     }
-    waited.busy = terms.strain.too_much(&playing).map(too_busy);
+    waited.busy = busy;
     Played { driver, actions, truth, waited }
 }
 

@@ -104,14 +104,8 @@ fn symptom(seen: &Seen<'_>) -> Option<&'static str> {
         x.fault.is_none() && x.ending == Ending::ClientLeft && took >= patience
     };
     let of_action = |action: &Action| match &action.what {
-        Did::Landing { call, .. }
-        | Did::Webhook { call, .. }
-        | Did::Operator { call, .. }
-        | Did::Consent { call: Some(call), .. } => {
-            is_slow(call).then_some("the relay took long to answer")
-        }
         Did::Waited { happened: false, .. } => Some("what was waited for did not happen in time"),
-        _ => None,
+        what => what.call().is_some_and(is_slow).then_some("the relay took long to answer"),
     };
     seen.history
         .actions

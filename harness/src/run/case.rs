@@ -3,9 +3,11 @@
 use std::{sync::Arc, time::Instant};
 
 use super::{
-    Run, millis,
+    Run,
+    busy::Playing,
+    millis,
     relay::started,
-    wait::{Terms, read_back, too_busy, until_decided},
+    wait::{Terms, read_back, until_decided},
 };
 use crate::{
     driver::Driver,
@@ -88,7 +90,7 @@ impl Run {
         let Some(platform) = platforms::by_id(case.platform) else {
             return (fault(case, format!("no platform {}", case.platform)), None);
         };
-        let (began, playing) = (Instant::now(), self.strain.mark());
+        let (began, playing) = (Instant::now(), Playing::begins(&self.strain, relay));
         let mut driver =
             Driver::new(relay, &self.options.profile, case, shops, &handle, self.started)
                 .waiting_at_most(self.options.timeout);
@@ -98,7 +100,7 @@ impl Run {
         let controls = driver.controls();
         let profile = &self.options.profile;
         let truth = truth::truth(case, platform, profile, &actions);
-        let busy = self.strain.too_much(&playing).map(too_busy);
+        let busy = playing.too_busy(&actions);
         let terms = Terms { profile, timeout: self.options.timeout, strain: &self.strain };
         let waited = if answered {
             until_decided(terms, case, platform, &handle, &actions, &truth, controls).await

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{relay::SILENCE, strain::Strain};
+use super::{busy::harness_too_busy, relay::SILENCE, strain::Strain};
 use crate::{
     driver::Driver,
     exchange::{Ending, Exchange, OrderRef},
@@ -112,7 +112,7 @@ pub(crate) async fn until_decided(
     // The control order came last and went the same way: where it was taken, the relay had the time to send what came before
     // it, unless that had failed and was to be tried again.
     let passed = sentinel && case.scenario.faults().next().is_none();
-    let too_busy = strain.too_much(&mark).filter(|_| !passed).map(too_busy);
+    let too_busy = strain.too_much(&mark).filter(|_| !passed).map(harness_too_busy);
     let unproven = too_busy.or_else(|| handle.unread().filter(|_| !is_read));
     Waited {
         decided: settled,
@@ -123,14 +123,6 @@ pub(crate) async fn until_decided(
         unproven,
         busy: None,
     }
-}
-
-/// In words, for a share of the time.
-pub(crate) fn too_busy(share: f64) -> String {
-    let percent = (share * 100.0).round();
-    format!(
-        "the machine was too busy: {percent} % of the time the harness was not woken when it should have been"
-    )
 }
 
 /// How often a log that lags behind is read again, and after which wait: a log gives no other sign.

@@ -5,6 +5,7 @@ use std::{
     fs,
     path::{Path, PathBuf},
     sync::Arc,
+    thread,
 };
 
 use serde::Deserialize;
@@ -18,6 +19,8 @@ pub use crate::yaml::{LoadError, LoadErrors};
 pub const MAX_FILES: usize = 2_000;
 /// Deepest folder below the scenarios' own.
 const MAX_DEPTH: usize = 8;
+/// Most threads that read files.
+const MAX_READERS: usize = 8;
 
 /// Reads all `*.yaml` files below a folder, in order of their names.
 ///
@@ -37,13 +40,28 @@ pub fn load_dir(dir: &Path) -> Result<Vec<Scenario>, LoadErrors> {
         errors.push(whole(dir, "no scenario in it", "scenarios are files that end in .yaml"));
     }
     let mut scenarios = Vec::new();
-    for file in files {
-        match read(dir, &file) {
+    for read in read_all(dir, &files) {
+        match read {
             Ok(scenario) => scenarios.push(scenario),
             Err(of_file) => errors.extend(of_file.errors),
         }
     }
     if errors.is_empty() { Ok(scenarios) } else { Err(LoadErrors { errors }) }
+}
+
+/// Reads files side by side; what they say comes in their order.
+fn read_all(dir: &Path, files: &[PathBuf]) -> Vec<Result<Scenario, LoadErrors>> {
+    let readers = thread::available_parallelism().map_or(1, usize::from).min(MAX_READERS);
+    let part = files.len().div_ceil(readers).max(1);
+    let read_part = |part: &[PathBuf]| part.iter().map(|file| read(dir, file)).collect::<Vec<_>>();
+    thread::scope(|scope| {
+        let readers: Vec<_> =
+            files.chunks(part).map(|part| scope.spawn(move || read_part(part))).collect();
+        let join = |reader: thread::ScopedJoinHandle<'_, Vec<_>>| {
+            reader.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        };
+        readers.into_iter().flat_map(join).collect()
+    })
 }
 
 /// Reads one scenario from text; `name` is what its place in the folder would say: `dedup/thank_you_reload`.
@@ -201,29 +219,30 @@ fn parse(name: &str, file: &str, text: &str) -> Result<Scenario, LoadErrors> {
             Some("use a-z, 0-9 and single _ in names of files and folders".into()),
         ))
     })?;
-    // Variants are merged as JSON, where 7 is no text: both readings have to agree.
+    // Variants are merged as JSON, so that is what a scenario is read from; where 7 is no text.
     let mut options = yaml::options();
     options.no_schema = true;
     let tree: Node = serde_saphyr::from_str_with_options(text, options.clone())
         .map_err(|e| one(reporter.yaml(&e)))?;
-    let mut scenario: Scenario =
-        serde_saphyr::from_str_with_options(text, options).map_err(|e| one(reporter.yaml(&e)))?;
+    let source = Arc::new(tree.to_json());
+    let mut scenario = Scenario::deserialize(&*source).map_err(|error| {
+        // JSON has no places: the same mistake in the text has one.
+        one(match serde_saphyr::from_str_with_options::<Scenario>(text, options) {
+            Err(placed) => reporter.yaml(&placed),
+            Ok(_) => {
+                let message = format!("reads differently as JSON: {error}");
+                let hint = "put texts that look like numbers in quotes".to_owned();
+                reporter.error(tree.place("title"), message, Some(hint))
+            }
+        })
+    })?;
     name.clone_into(&mut scenario.name);
-    scenario.source = Arc::new(tree.to_json());
+    scenario.source = source;
 
     let mut errors: Vec<LoadError> = rules::broken(&scenario)
         .into_iter()
         .map(|broken| reporter.error(tree.place(&broken.at), broken.message, Some(broken.hint)))
         .collect();
-    if let Err(error) = Scenario::deserialize(&*scenario.source) {
-        let hint = "put texts that look like numbers in quotes".to_owned();
-        let begin = tree.place("title");
-        errors.push(reporter.error(
-            begin,
-            format!("reads differently as JSON: {error}"),
-            Some(hint),
-        ));
-    }
     for (i, variant) in scenario.variants.iter().enumerate() {
         let place = tree.place(&format!("variants/{i}"));
         let label = format!("variant `{}`", variant.name);

@@ -14,6 +14,10 @@ pub mod template;
 
 use std::time::Duration;
 
+/// How long a connection may be left alone and still be used. Servers close idle ones (Gunicorn after 2 s, Node after 5): a
+/// call that crosses with that gets no answer, which would be nobody's fault and look like the relay's.
+const IDLE: Duration = Duration::from_millis(500);
+
 /// A client for talking to a relay: no proxy, no redirects (a store treats them as failures), bounded time.
 pub fn client(timeout: Duration) -> reqwest::Result<reqwest::Client> {
     builder(timeout).build()
@@ -26,6 +30,7 @@ fn builder(timeout: Duration) -> reqwest::ClientBuilder {
         .no_proxy()
         .redirect(reqwest::redirect::Policy::none())
         .timeout(timeout)
+        .pool_idle_timeout(IDLE)
 }
 
 /// The clients of a run: the case of header names is the connection's, so there are two.
@@ -69,5 +74,47 @@ pub(crate) fn header_problem(name: &str, value: &str) -> Option<&'static str> {
         Some("its value holds a line break or another control character")
     } else {
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _},
+        net::TcpListener,
+        task::JoinSet,
+    };
+
+    use super::*;
+
+    /// A server that keeps connections open counts those it was asked on.
+    #[tokio::test]
+    async fn a_connection_that_was_left_alone_is_not_used_again() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let calls = async {
+            let client = client(Duration::from_secs(5)).unwrap();
+            for pause in [Duration::ZERO, 2 * IDLE, Duration::ZERO] {
+                assert_eq!(client.get(&url).send().await.unwrap().status(), 204);
+                tokio::time::sleep(pause).await;
+            }
+        };
+        let mut connections = JoinSet::new();
+        let serve = async {
+            loop {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                connections.spawn(async move {
+                    let mut request = [0; 1024];
+                    while stream.read(&mut request).await.is_ok_and(|read| read > 0) {
+                        stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await.unwrap();
+                    }
+                });
+            }
+        };
+        tokio::select! {
+            () = calls => {}
+            () = serve => {}
+        }
+        assert_eq!(connections.len(), 2, "two calls at once, and one after a pause");
     }
 }

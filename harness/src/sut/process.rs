@@ -1,8 +1,9 @@
 //! A running relay: a child process that we start, stop and restart, or a URL that somebody else runs.
 //!
-//! `child`: the process itself; what is here makes it ready to be started.
+//! `child`: the process itself; what is here makes it ready to be started. `waits`: what the machine made it wait.
 
 mod child;
+mod waits;
 
 use std::{
     collections::BTreeMap,
@@ -18,6 +19,7 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 use child::Child;
+pub(crate) use waits::Waits;
 
 use super::{
     Http, Roots,
@@ -263,6 +265,11 @@ impl Relay {
             Some(child) => child.gone().await,
             None => std::future::pending().await,
         }
+    }
+
+    /// How long its threads have waited for a processor; nothing is known of a relay that runs elsewhere.
+    pub(crate) fn waits(&self) -> Waits {
+        self.child.as_ref().and_then(Child::pid).map_or_else(Waits::default, Waits::of)
     }
 
     /// The last part of what it printed, by stream.

@@ -152,6 +152,11 @@ impl Child {
         Err(StartError::Stays(STOP_WITHIN))
     }
 
+    /// Of the process that runs, or ran last.
+    pub(super) fn pid(&self) -> Option<u32> {
+        lock(&self.running).as_ref().map(|running| running.pid)
+    }
+
     /// See [`Relay::exited`](super::Relay::exited).
     pub(super) fn exited(&self) -> Option<String> {
         let status = (*lock(&self.running).as_ref()?.exit.borrow())?;
