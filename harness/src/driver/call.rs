@@ -8,7 +8,7 @@ use super::{Driver, Fault};
 use crate::{
     exchange::{BODY_LIMIT, Request},
     history::Call,
-    sut::{header_problem, profile::CallTemplate},
+    sut::{header_problem, profile::CallTemplate, template::Facts},
 };
 
 /// Bytes of an ordinary answer that are kept.
@@ -52,7 +52,7 @@ impl Driver<'_> {
         facts: Map<String, Value>,
         limit: usize,
     ) -> Result<Outgoing, Fault> {
-        let facts = Value::Object(facts);
+        let facts = Facts::from(Value::Object(facts));
         let text = |part: &str| {
             self.stage
                 .relay

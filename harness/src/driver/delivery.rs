@@ -250,7 +250,7 @@ impl<'a> Driver<'a> {
                     .templates()
                     .render(
                         "send.attributes.consent.value",
-                        &serde_json::json!({ "consent": decisions }),
+                        &serde_json::json!({ "consent": decisions }).into(),
                     )
                     .map_err(|error| Fault(error.to_string()))?;
                 Some((attribute.name.clone(), value.trim().to_owned()))

@@ -28,7 +28,7 @@ use super::{
     redaction::Redaction,
     runtimes::{self, Trust, TrustError},
     services::Services,
-    template::{TemplateError, Templates, shop_facts},
+    template::{Facts, TemplateError, Templates, shop_facts},
 };
 use crate::{
     gateway::Door,
@@ -167,7 +167,7 @@ impl Relay {
         let port = free_port().ok_or(StartError::NoPort)?;
         let listen = format!("127.0.0.1:{port}");
         let trust = trust(profile.capture, start, door, workdir.path())?;
-        let context = json!({
+        let context = Facts::from(json!({
             "harness": harness,
             "folder": profile.folder.to_string_lossy(),
             "workdir": workdir.path(),
@@ -178,7 +178,7 @@ impl Relay {
             "shops": shops.iter().map(shop_facts).collect::<Vec<_>>(),
             "settings": settings,
             "secret": secret,
-        });
+        }));
         let (command, own) = render(&templates, start, &context)?;
         let mut env = trust
             .as_ref()
@@ -316,7 +316,7 @@ fn compile(profile: &Profile) -> Result<Templates, StartError> {
 
 type Rendered = (Vec<String>, BTreeMap<String, String>);
 
-fn render(templates: &Templates, start: &Start, context: &Value) -> Result<Rendered, StartError> {
+fn render(templates: &Templates, start: &Start, context: &Facts) -> Result<Rendered, StartError> {
     let command = (0..start.command.len())
         .map(|i| templates.render(&format!("start.command[{i}]"), context))
         .collect::<Result<_, _>>()?;
@@ -331,7 +331,7 @@ fn render(templates: &Templates, start: &Start, context: &Value) -> Result<Rende
 fn write_files(
     templates: &Templates,
     start: &Start,
-    context: &Value,
+    context: &Facts,
     workdir: &Path,
 ) -> Result<(), StartError> {
     for name in start.files.keys() {

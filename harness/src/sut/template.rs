@@ -5,7 +5,7 @@
 //! value for a query or path.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashSet},
     sync::{Arc, LazyLock},
 };
 
@@ -58,6 +58,18 @@ impl TemplateError {
 #[derive(Clone)]
 pub struct Templates {
     environment: Arc<Environment<'static>>,
+    /// The names that each field's template refers to.
+    names: Arc<BTreeMap<String, HashSet<String>>>,
+}
+
+/// What templates may refer to, made ready once for all templates of a call.
+#[derive(Debug, Clone)]
+pub struct Facts(Value);
+
+impl From<serde_json::Value> for Facts {
+    fn from(facts: serde_json::Value) -> Self {
+        Self(Value::from(Serde(facts)))
+    }
 }
 
 impl std::fmt::Debug for Templates {
@@ -71,17 +83,16 @@ impl Templates {
     pub fn compile(profile: &Profile) -> Result<Self, Vec<TemplateError>> {
         let mut environment = environment();
         let mut errors = Vec::new();
+        let mut names = BTreeMap::new();
         for (field, source, known) in sources(profile) {
             if let Err(error) = environment.add_template_owned(field.clone(), source) {
                 errors.push(TemplateError::new(&field, &error));
                 continue;
             }
             let Ok(template) = environment.get_template(&field) else { continue };
-            let mut unknown: Vec<String> = template
-                .undeclared_variables(false)
-                .into_iter()
-                .filter(|name| !known.contains(&name.as_str()))
-                .collect();
+            let used = template.undeclared_variables(false);
+            let mut unknown: Vec<&String> =
+                used.iter().filter(|name| !known.contains(&name.as_str())).collect();
             unknown.sort();
             for name in unknown {
                 let message = format!("unknown name `{name}`; known here: {}", known.join(", "));
@@ -91,32 +102,27 @@ impl Templates {
             for message in unknown_members(&template, &services) {
                 errors.push(TemplateError { field: field.clone(), message });
             }
+            names.insert(field, used);
         }
         if errors.is_empty() {
-            Ok(Self { environment: Arc::new(environment) })
+            Ok(Self { environment: Arc::new(environment), names: Arc::new(names) })
         } else {
             Err(errors)
         }
     }
 
     /// Renders one field's template.
-    pub fn render(
-        &self,
-        field: &str,
-        context: &serde_json::Value,
-    ) -> Result<String, TemplateError> {
+    pub fn render(&self, field: &str, facts: &Facts) -> Result<String, TemplateError> {
         self.environment
             .get_template(field)
-            .and_then(|template| template.render(Value::from(Serde(context))))
+            .and_then(|template| template.render(&facts.0))
             .map_err(|error| TemplateError::new(field, &error))
     }
 
     /// True if the templates of a call (`send.click`) refer to this name.
     pub fn mentions(&self, call: &str, name: &str) -> bool {
         let prefix = format!("{call}.");
-        self.environment.templates().any(|(field, template)| {
-            field.starts_with(&prefix) && template.undeclared_variables(false).contains(name)
-        })
+        self.names.iter().any(|(field, used)| field.starts_with(&prefix) && used.contains(name))
     }
 }
 

@@ -249,7 +249,7 @@ fn the_reference_settings_are_made_for_hundreds_of_shops_in_no_time() {
     let templates = Templates::compile(&profile).unwrap();
     let begin = Instant::now();
     let text = templates
-        .render("start.files.relay.toml", &context)
+        .render("start.files.relay.toml", &context.into())
         .unwrap_or_else(|error| panic!("{error}"));
     assert!(begin.elapsed() < Duration::from_millis(500), "{:?}", begin.elapsed());
     assert_eq!(text.matches("[[shop]]").count(), 250);
