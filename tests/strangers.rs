@@ -45,6 +45,7 @@ const STRANGERS: &[Stranger] = &[
             ("no_signature_check", "webhooks/bad_signatures/meta/flipped"),
             ("retries_refusals", "failures/permanent_refusal/meta"),
             ("ignores_retry_after", "failures/rate_limited/meta/seconds"),
+            ("refuses_pings", "webhooks/ping/meta"),
         ],
     },
     Stranger {

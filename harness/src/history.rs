@@ -74,6 +74,13 @@ pub enum Did {
         /// As sent.
         call: Call,
     },
+    /// The sender of webhooks tried the address.
+    Ping {
+        /// Input format, by id.
+        format: &'static str,
+        /// As sent.
+        call: Call,
+    },
     /// The browser's copy of an order went to a platform.
     BrowserCopy {
         /// Order.
@@ -128,6 +135,7 @@ impl Did {
             Self::Landing { call, .. }
             | Self::Consent { call: Some(call), .. }
             | Self::Webhook { call, .. }
+            | Self::Ping { call, .. }
             | Self::Operator { call, .. } => Some(call),
             _ => None,
         }

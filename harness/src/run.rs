@@ -287,8 +287,11 @@ pub fn plan(options: &Options) -> Result<Plan, RunError> {
         let reason = "needs a relay process of its own, which a relay given by URL is not";
         let (own, shared): (Vec<_>, Vec<_>) = plan.cases.into_iter().partition(|c| c.private_relay);
         plan.cases = shared;
-        plan.skipped
-            .extend(own.into_iter().map(|c| Skipped { name: c.name, reason: reason.to_owned() }));
+        plan.skipped.extend(own.into_iter().map(|c| Skipped {
+            name: c.name,
+            reason: reason.to_owned(),
+            covers: c.scenario.covers.clone(),
+        }));
         plan.suite = Suite::of(
             plan.cases.iter().map(|case| case.name.as_str()),
             plan.skipped.iter().map(|skipped| skipped.name.as_str()),

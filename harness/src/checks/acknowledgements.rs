@@ -19,6 +19,9 @@ static ABOUT: About = About {
     ],
 };
 
+/// What a store does when a webhook is switched on.
+const PINGS: &str = "https://woocommerce.com/document/webhooks/";
+
 /// The check.
 pub(crate) struct Acknowledgements;
 
@@ -63,6 +66,24 @@ impl Check for Acknowledgements {
                             format!("within {} ms", limit.as_millis()),
                             format!("{} ms", call.took.as_millis()),
                         ));
+                    }
+                }
+                Did::Ping { format, call } => {
+                    any = true;
+                    let seen = match call.status {
+                        Some(200..300) => continue,
+                        None if stops => continue,
+                        Some(status) => format!("{status}{}", excerpt(call)),
+                        None => call.error.clone().unwrap_or_else(|| "(no answer)".to_owned()),
+                    };
+                    let message = format!(
+                        "the ping of {format} was not acknowledged: no webhook can be set up"
+                    );
+                    let mut finding = ABOUT.finding(message).sides("2xx", seen);
+                    finding.source = PINGS.into();
+                    match call.status {
+                        Some(_) => findings.push(finding),
+                        None => late.push(finding),
                     }
                 }
                 Did::Landing { call, .. } | Did::Consent { call: Some(call), .. } => {

@@ -112,7 +112,7 @@ fn coverage(plan: &Listed) -> String {
         sum.1 += 1;
         if cases.is_empty() {
             line!(out, "{}", folded(&format!("{}  -         ", entry.id), &entry.failure));
-            line!(out, "{}", folded("", &format!("not covered: {}", reason(entry))));
+            line!(out, "{}", folded("", &format!("not covered: {}", reason(plan, entry))));
         } else {
             sum.0 += 1;
             let n = cases.len();
@@ -136,8 +136,13 @@ fn folded(before: &str, text: &str) -> String {
     wrap(text, PIPE_WIDTH, &format!("{before:<COLUMN$}"))
 }
 
-fn reason(entry: &Entry) -> &str {
-    entry.not_covered.as_deref().unwrap_or("no scenario yet")
+/// Why no case is played; scenarios that the relay is spared come first.
+fn reason<'p>(plan: &'p Listed, entry: &'p Entry) -> &'p str {
+    let spared = plan.skipped.iter().find(|skipped| skipped.covers.contains(&entry.id));
+    spared
+        .map(|skipped| skipped.reason.as_str())
+        .or(entry.not_covered.as_deref())
+        .unwrap_or("no scenario yet")
 }
 
 fn coverage_json(plan: &Listed) -> String {
@@ -151,7 +156,7 @@ fn coverage_json(plan: &Listed) -> String {
                 "failure": entry.failure,
                 "severity": entry.severity,
                 "cases": cases.map(|c| c.iter().map(|c| &c.name).collect::<Vec<_>>()).unwrap_or_default(),
-                "not_covered": cases.is_none().then(|| reason(entry)),
+                "not_covered": cases.is_none().then(|| reason(plan, entry)),
             })
         })
         .collect();

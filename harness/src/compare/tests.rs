@@ -58,7 +58,11 @@ fn each_way_to_change_is_told_and_worse_ones_are_regressions() {
 #[test]
 fn what_was_skipped_and_is_judged_now_is_no_regression_and_the_other_way_round_is() {
     let skipped = Summary {
-        skipped: vec![Skipped { name: "a/b/meta".into(), reason: "no clock".into() }],
+        skipped: vec![Skipped {
+            name: "a/b/meta".into(),
+            reason: "no clock".into(),
+            covers: Vec::new(),
+        }],
         ..run(Vec::new())
     };
     let played = run(vec![case("a/b/meta", Status::Pass)]);

@@ -207,6 +207,19 @@ impl<'a> Driver<'a> {
         Ok(Webhook { outgoing: self.outgoing(format, addressed, prepared, manner)?, right })
     }
 
+    /// The sender tries the address of the first shop.
+    pub(super) async fn ping(&mut self, index: usize) -> Result<(), Fault> {
+        let shop = self.shop(0)?;
+        let format = self.stage.profile.format_with_ping();
+        let (format, prepared) = format
+            .and_then(|format| Some((format, format.ping(shop.index)?)))
+            .ok_or_else(|| Fault("no format of the profile tries its address".into()))?;
+        let outgoing = self.outgoing(format, shop, prepared, &Manner::default())?;
+        let call = self.send(outgoing).await;
+        self.note(Some(index), Did::Ping { format: format.id(), call });
+        Ok(())
+    }
+
     fn outgoing(
         &self,
         format: &dyn Format,

@@ -175,6 +175,7 @@ impl<'a> Driver<'a> {
             Step::Order(order) => self.order(index, order).await?,
             Step::Reload(reload) => self.reload(index, reload)?,
             Step::Webhook(webhook) => self.webhook(index, webhook).await?,
+            Step::Ping(_) => self.ping(index).await?,
             Step::Refund(refund) => self.refund(index, refund).await?,
             Step::Cancel(cancel) => self.cancel(index, cancel).await?,
             Step::Erase(erase) => self.erase(index, erase).await?,

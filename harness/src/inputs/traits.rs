@@ -41,6 +41,12 @@ pub trait Format: Sync + std::fmt::Debug {
         false
     }
 
+    /// How the sender of a shop (by its place in the run) tries an address before it uses it: not signed, tells nothing.
+    /// `None`: it does not.
+    fn ping(&self, _shop: usize) -> Option<Prepared> {
+        None
+    }
+
     /// Whether the moment of signing is signed along, so that an old signature can be told from a new one.
     fn signs_time(&self) -> bool {
         false

@@ -32,7 +32,11 @@ fn shards(change: impl Fn(&mut Summary)) -> Vec<Recorded> {
             skipped: skipped
                 .iter()
                 .filter(|name| shard.contains(name))
-                .map(|name| Skipped { name: (*name).to_owned(), reason: "no clock".into() })
+                .map(|name| Skipped {
+                    name: (*name).to_owned(),
+                    reason: "no clock".into(),
+                    covers: Vec::new(),
+                })
                 .collect(),
             orphans: 2,
             took_ms: u64::from(number) * 1_000,

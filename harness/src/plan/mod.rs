@@ -48,6 +48,9 @@ pub struct Skipped {
     pub name: String,
     /// Why: `the relay does not declare: clock`.
     pub reason: String,
+    /// Catalogue entries that it would cover, for lists.
+    #[serde(skip)]
+    pub covers: Vec<String>,
 }
 
 /// One scenario on one platform in one variant.

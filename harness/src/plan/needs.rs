@@ -29,7 +29,7 @@ pub(super) fn needs(scenario: &Scenario) -> Vec<Capability> {
             Step::Restart(_) => needs.push(Capability::Restart),
             Step::Credentials(_) => needs.push(Capability::Credentials),
             Step::Replay(_) => needs.extend([Capability::Replay, Capability::DeadLetters]),
-            Step::Reload(_) | Step::Until(_) | Step::Recovers(_) => {}
+            Step::Reload(_) | Step::Ping(_) | Step::Until(_) | Step::Recovers(_) => {}
         }
     }
     for expect in &scenario.expect {

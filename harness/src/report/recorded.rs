@@ -206,7 +206,8 @@ mod tests {
     fn a_case_that_is_there_twice_is_refused() {
         use crate::{plan::Skipped, report::sample::case, verdict::Status};
         let (once, skipped) = (case("a/b/meta", Status::Pass), "a/c/meta");
-        let skipped = Skipped { name: skipped.into(), reason: "no clock".into() };
+        let skipped =
+            Skipped { name: skipped.into(), reason: "no clock".into(), covers: Vec::new() };
         let good =
             Summary { cases: vec![once.clone()], skipped: vec![skipped], ..Summary::default() };
         parse(&Json.render(&good).unwrap()).unwrap();

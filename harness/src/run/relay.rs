@@ -114,7 +114,9 @@ impl Run {
     /// Whether any call was answered.
     pub(super) fn note_answers(&self, actions: &[Action]) -> bool {
         let mut calls = actions.iter().filter_map(|a| match &a.what {
-            Did::Landing { call, .. } | Did::Webhook { call, .. } => Some(call),
+            Did::Landing { call, .. } | Did::Webhook { call, .. } | Did::Ping { call, .. } => {
+                Some(call)
+            }
             _ => None,
         });
         let acknowledged = |a: &Action| matches!(&a.what, Did::Webhook { call, .. } if call.status.is_some_and(|s| (200..300).contains(&s)));

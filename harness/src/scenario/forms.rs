@@ -316,12 +316,13 @@ impl<'de> Forms<'de> for Step {
     fn word<E: de::Error>(word: &str) -> Result<Self, E> {
         match word {
             "visit" => Ok(Self::Visit(Default::default())),
+            "ping" => Ok(Self::Ping(Default::default())),
             "recovers" => Ok(Self::Recovers(Default::default())),
             "credentials" => Ok(Self::Credentials(Default::default())),
             "replay" => Ok(Self::Replay(Default::default())),
             "erase" => Ok(Self::Erase(Default::default())),
             other => Err(E::custom(format_args!(
-                "`{other}` cannot stand alone: write {}; only visit, recovers, credentials, replay and erase may",
+                "`{other}` cannot stand alone: write {}; only visit, ping, recovers, credentials, replay and erase may",
                 Self::EXPECTING
             ))),
         }

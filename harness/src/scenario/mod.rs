@@ -36,8 +36,8 @@ pub use {
     },
     service::{ExpectService, GivenService, MAX_STUBS, Stub, StubRequest, StubResponse},
     step::{
-        ClockStep, CredentialsStep, EraseStep, RecoversStep, ReplayStep, RestartStep, Step, Stop,
-        UntilStep,
+        ClockStep, CredentialsStep, EraseStep, PingStep, RecoversStep, ReplayStep, RestartStep,
+        Step, Stop, UntilStep,
     },
     visit::{Click, ConsentAnswer, ConsentStep, Decision, Decisions, Signals, Visit},
     webhook::{Layout, Signature, WebhookStep},

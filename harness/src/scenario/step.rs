@@ -20,6 +20,8 @@ pub enum Step {
     Reload(Reload),
     /// A webhook about an order that was made before: again, changed, or wrongly signed.
     Webhook(Box<WebhookStep>),
+    /// The sender of webhooks tries the address, as it does when a webhook is set up.
+    Ping(PingStep),
     /// Money is given back.
     Refund(RefundStep),
     /// The order is cancelled.
@@ -39,6 +41,11 @@ pub enum Step {
     /// The operator sends dead letters again.
     Replay(ReplayStep),
 }
+
+/// The sender tries the address: nothing more is to be said of it.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PingStep {}
 
 /// A request to be forgotten.
 #[derive(Debug, Clone, Default, Deserialize)]

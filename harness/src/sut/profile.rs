@@ -396,6 +396,15 @@ impl Profile {
         scenario.format_named(order).or_else(first).and_then(inputs::by_id)
     }
 
+    /// The first of the relay's formats whose sender tries an address before it uses it.
+    pub fn format_with_ping(&self) -> Option<&'static dyn Format> {
+        self.send
+            .formats
+            .iter()
+            .filter_map(|id| inputs::by_id(id))
+            .find(|format| format.ping(0).is_some())
+    }
+
     /// Whether an order in this format can be joined with its landing by this key: the relay reads it, and there is a place
     /// for it.
     pub fn reads(&self, key: JoinKey, format: &dyn Format) -> bool {

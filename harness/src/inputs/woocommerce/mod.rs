@@ -5,7 +5,8 @@
 //! [headers as logged](https://github.com/woocommerce/woocommerce/issues/28329).
 //!
 //! What a receiver has to know, and what the harness does not send by itself:
-//! - Saving a webhook posts a ping: `webhook_id=<n>`, form-encoded and not signed. It wants a 2xx and means nothing.
+//! - Saving a webhook posts a ping (the step `ping`): `webhook_id=<n>`, form-encoded and not signed. It wants a 2xx and means
+//!   nothing.
 //! - WooCommerce does not send a failed delivery again, and switches a webhook off after five failures in a row.
 //!   `redelivery` stands for the queue or the person who does.
 //! - There is no topic for payment, cancellation or refund: all of them are `order.updated`, and one checkout saves an
@@ -16,11 +17,13 @@ mod order;
 use serde_json::Value;
 
 use super::{
-    About, Carried, Delivery, Format, InputFault, SecretKind, Subject,
+    About, Carried, Delivery, Format, InputFault, Prepared, SecretKind, Subject,
     inspection::{Inspection, is_currency, is_money},
     signing,
 };
 use crate::scenario::{OrderKind, OrderState, Topic};
+
+const USER_AGENT: &str = "WooCommerce/9.8.5 Hookshot (WordPress/6.8.1)";
 
 /// The format.
 #[derive(Debug)]
@@ -99,6 +102,18 @@ impl Format for WooCommerce {
         seen.wrong()
     }
 
+    fn ping(&self, shop: usize) -> Option<Prepared> {
+        let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        Some(Prepared {
+            query: None,
+            headers: vec![
+                header("Content-Type", "application/x-www-form-urlencoded"),
+                header("User-Agent", USER_AGENT),
+            ],
+            body: format!("webhook_id={}", hook(shop, "order", "updated")).into_bytes(),
+        })
+    }
+
     fn headers(
         &self,
         delivery: &Delivery<'_>,
@@ -111,7 +126,7 @@ impl Format for WooCommerce {
         let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         let mut headers = vec![
             header("Content-Type", "application/json"),
-            header("User-Agent", "WooCommerce/9.8.5 Hookshot (WordPress/6.8.1)"),
+            header("User-Agent", USER_AGENT),
             header("X-WC-Webhook-Source", &format!("https://{}/", delivery.shop.domain)),
             header("X-WC-Webhook-Topic", &format!("{resource}.{event}")),
             header("X-WC-Webhook-Resource", resource),
@@ -120,18 +135,23 @@ impl Format for WooCommerce {
         if let Some(digest) = digest {
             headers.push(header("X-WC-Webhook-Signature", &digest));
         }
-        // A shop has one webhook for each topic.
-        let hook = match (resource, event) {
-            ("order", "created") => 1,
-            ("order", _) => 2,
-            _ => 3,
-        } + 10 * delivery.shop.index;
+        let hook = hook(delivery.shop.index, resource, event);
         headers.extend([
             header("X-WC-Webhook-ID", &hook.to_string()),
             header("X-WC-Webhook-Delivery-ID", &delivery.delivery_id.replace('-', "")),
         ]);
         Ok(headers)
     }
+}
+
+/// A shop has one webhook for each topic.
+fn hook(shop: usize, resource: &str, event: &str) -> usize {
+    let of_topic = match (resource, event) {
+        ("order", "created") => 1,
+        ("order", _) => 2,
+        _ => 3,
+    };
+    of_topic + 10 * shop
 }
 
 fn resource_and_event(topic: Topic) -> (&'static str, &'static str) {

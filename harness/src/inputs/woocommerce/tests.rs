@@ -16,6 +16,14 @@ fn meta<'a>(body: &'a Value, key: &str) -> Option<&'a str> {
 }
 
 #[test]
+fn a_ping_is_an_unsigned_form() {
+    let ping = WooCommerce.ping(3).unwrap();
+    assert_eq!(ping.body, b"webhook_id=32");
+    assert_eq!(header(&ping.headers, "Content-Type"), Some("application/x-www-form-urlencoded"));
+    assert!(ping.headers.iter().all(|(name, _)| !name.starts_with("X-WC-")), "{:?}", ping.headers);
+}
+
+#[test]
 fn a_paid_order_is_an_update_of_a_processing_order() {
     let sample = Sample::new();
     let prepared = WooCommerce.render(&sample.delivery(Topic::Paid)).unwrap();

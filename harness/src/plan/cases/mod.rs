@@ -120,7 +120,10 @@ fn choose(scenarios: &[Scenario], options: &PlanOptions<'_>) -> Result<Chosen, P
         }
         let needs = needs::needs(&draft.scenario);
         match spared::spared(&draft.scenario, draft.platform, &needs, options.profile) {
-            Some(reason) => skipped.push(Skipped { name: draft.name, reason }),
+            Some(reason) => {
+                let covers = draft.scenario.covers.clone();
+                skipped.push(Skipped { name: draft.name, reason, covers });
+            }
             None => chosen.push((draft, needs)),
         }
     }

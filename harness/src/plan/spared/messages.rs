@@ -35,6 +35,10 @@ pub(super) fn untold(scenario: &Scenario, profile: &Profile) -> Option<String> {
             },
             Step::Refund(step) => course(&mut courses, &step.order)
                 .and_then(|course| course.refund(step.amount.is_none())),
+            Step::Ping(_) => profile
+                .format_with_ping()
+                .is_none()
+                .then(|| "none of its stores tries an address before it uses it".to_owned()),
             Step::Cancel(step) => {
                 course(&mut courses, &step.order).and_then(|course| course.cancel(step))
             }

@@ -87,6 +87,8 @@ fn messages() -> Vec<Row> {
         (shipped("shopify"), "webhooks/raw_bytes/meta/unusual", ""),
         (shipped("ga4"), "webhooks/unreadable_body/meta", "no body that could be"),
         (shipped("data_tag"), "webhooks/unreadable_body/meta", ""),
+        (shipped("shopify"), "webhooks/ping/meta", "tries an address"),
+        (shipped("woocommerce"), "webhooks/ping/meta", ""),
         (shipped("reference"), "webhooks/secret_rotation/meta/old_secret", ""),
         (shipped("shopify"), "webhooks/secret_rotation/meta/old_secret", "no earlier secret"),
         (
