@@ -20,6 +20,7 @@ use std::{
 
 use tokio::{sync::Semaphore, task::JoinSet};
 
+use again::Starved;
 use late::{Afterwards, undeclared_hosts};
 use pool::ShopPool;
 use relay::{Vitals, shared_relay};
@@ -140,12 +141,14 @@ pub async fn run(
         planned: plan.cases.len(),
         jobs: Semaphore::new(jobs),
         private: Semaphore::new(PRIVATE_RELAYS),
+        private_at_least: Semaphore::new(PRIVATE_AT_LEAST),
         pool,
         shops,
         vitals: Vitals::default(),
         strain: Strain::measure(),
         afterwards: Afterwards::default(),
         unanswered: Unanswered::default(),
+        starved: Starved::default(),
     });
     let mut tasks = JoinSet::new();
     let planned = plan.cases.len();
@@ -247,6 +250,9 @@ const JOBS_IN_FEW_SHOPS: usize = 24;
 
 /// Private relay processes at the same time: each costs a process start.
 const PRIVATE_RELAYS: usize = 24;
+
+/// So many of them start however busy the machine is, where a relay has few shops and nearly every case needs one.
+const PRIVATE_AT_LEAST: usize = 6;
 
 /// Opens the gateway. `started`: when the run began; `listen`: where the platforms are to be found; `ca`: folder with the
 /// authority that the relay trusts, `None`: one that ends with the gateway.
@@ -375,10 +381,12 @@ struct Run {
     planned: usize,
     jobs: Semaphore,
     private: Semaphore,
+    private_at_least: Semaphore,
     shops: Vec<Shop>,
     pool: ShopPool,
     vitals: Vitals,
     strain: Strain,
     afterwards: Afterwards,
     unanswered: Unanswered,
+    starved: Starved,
 }

@@ -9,6 +9,7 @@ use crate::{
         needles::{Needle, Needles},
     },
     exchange::Exchange,
+    history::Did,
     plan::Person,
     platforms::{Channel, Severity, normalise},
     scenario::Decision,
@@ -52,7 +53,11 @@ impl Check for ConsentRespected {
             if limits {
                 for exchange in seen.sent() {
                     let own = exchange.platform == Some(seen.case.platform);
-                    judge(expected, exchange, own, &mut findings, &mut doubtful);
+                    let asked = expected
+                        .must_stop
+                        .as_ref()
+                        .is_some_and(|stop| is_asked_for(seen, stop.after, exchange.at));
+                    judge(expected, exchange, (own, asked), &mut findings, &mut doubtful);
                 }
             }
         }
@@ -76,10 +81,21 @@ fn forbids(expected: &Expected) -> bool {
         && expected.must_stop.is_none()
 }
 
+/// The operator called for it between the two moments: it was not under way at the first.
+fn is_asked_for(seen: &Seen<'_>, after: Duration, until: Duration) -> bool {
+    seen.history.actions.iter().any(|action| match &action.what {
+        Did::Operator { name: "replay", call } => {
+            let called = action.at.saturating_sub(call.took);
+            after <= called && called <= until
+        }
+        _ => false,
+    })
+}
+
 fn judge(
     expected: &Expected,
     exchange: &Exchange,
-    own_platform: bool,
+    (own_platform, asked_for): (bool, bool),
     findings: &mut Vec<Finding>,
     doubtful: &mut Option<String>,
 ) {
@@ -99,7 +115,7 @@ fn judge(
             && own_platform
             && exchange.at > stop.after
         {
-            if exchange.at > stop.after + UNDER_WAY {
+            if asked_for || exchange.at > stop.after + UNDER_WAY {
                 findings.push(finding(format!("sent after {}", stop.because), ""));
                 continue;
             } else if exchange.accepted.contains(&index) {

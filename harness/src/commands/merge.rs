@@ -1,5 +1,7 @@
 //! `harness merge`: the reports of all shards of a run as those of one run.
 
+use std::path::{Path, PathBuf};
+
 use super::{
     Done,
     publish::{check_writable, publish, terminal},
@@ -17,6 +19,7 @@ pub fn merge(args: &MergeArgs) -> Result<Done, RunError> {
         runs.push(recorded::read(path).map_err(|e| RunError::Usage(e.to_string()))?);
     }
     let summary = merge::merge(runs).map_err(|e| RunError::Usage(e.to_string()))?;
-    check_writable(&args.show.reports)?;
+    let inputs: Vec<&Path> = args.inputs.iter().map(PathBuf::as_path).collect();
+    check_writable(&args.show.reports, &inputs)?;
     publish(&args.show.reports, &summary, terminal(&args.show))
 }

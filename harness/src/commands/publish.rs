@@ -1,7 +1,7 @@
 //! Reports into files and onto standard output, for every command that ends in a summary.
 
 use std::{
-    fs,
+    fs::{self, OpenOptions},
     io::IsTerminal as _,
     path::{Path, PathBuf},
 };
@@ -14,18 +14,58 @@ use crate::{
     verdict::Summary,
 };
 
-/// Makes the files, empty: a report that cannot be written is better known before the run than after it.
+/// Opens the files, and makes those that are not there: a report that cannot be written is better known before the run than
+/// after it. What is in one already stays until there is something to write. `taken`: files that the command reads, or writes
+/// itself.
 ///
 /// # Errors
 ///
-/// If one cannot be made, or two would go to one place, where the last alone would be left.
-pub(super) fn check_writable(reports: &[(String, PathBuf)]) -> Result<(), RunError> {
-    for (i, (_, path)) in reports.iter().enumerate() {
-        if reports.iter().take(i).any(|(_, earlier)| earlier == path) {
+/// If one cannot be made, or would take the place of another or of a file that is needed.
+pub(super) fn check_writable(
+    reports: &[(String, PathBuf)],
+    taken: &[&Path],
+) -> Result<(), RunError> {
+    let (on_output, files): (Vec<_>, Vec<_>) =
+        reports.iter().map(|(_, path)| path).partition(|path| *path == Path::new("-"));
+    if on_output.len() > 1 {
+        return Err(RunError::Usage("two reports go to standard output".to_owned()));
+    }
+    for path in &files {
+        let failed = unwritable(path);
+        make_folder(path).map_err(&failed)?;
+        OpenOptions::new().append(true).create(true).open(path).map_err(&failed)?;
+    }
+    // Only now each has a place of its own, by whatever name it is called.
+    for (i, path) in files.iter().enumerate() {
+        let is_same = |other: &Path| is_same_file(path, other);
+        if files.iter().take(i).any(|earlier| is_same(earlier)) {
             return Err(RunError::Usage(format!("two reports go to {}", path.display())));
         }
+        if taken.iter().any(|other| is_same(other)) {
+            return Err(RunError::Usage(format!(
+                "a report would overwrite {}, which this command needs",
+                path.display()
+            )));
+        }
     }
-    reports.iter().try_for_each(|(_, path)| write(path, ""))
+    Ok(())
+}
+
+/// Whether both names lead to one regular file: devices and pipes may be written to twice.
+fn is_same_file(one: &Path, other: &Path) -> bool {
+    let place = |path: &Path| fs::canonicalize(path).ok().filter(|place| place.is_file());
+    place(one).is_some_and(|one| place(other) == Some(one))
+}
+
+fn unwritable(path: &Path) -> impl Fn(std::io::Error) -> RunError {
+    move |e| RunError::Usage(format!("{} cannot be written: {e}", path.display()))
+}
+
+fn make_folder(path: &Path) -> std::io::Result<()> {
+    match path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+        Some(parent) => fs::create_dir_all(parent),
+        None => Ok(()),
+    }
 }
 
 /// Writes all reports. Standard output gets the report that is asked for there, else the terminal's; a report that cannot be
@@ -62,12 +102,7 @@ pub(super) fn write(path: &Path, text: &str) -> Result<(), RunError> {
     if path == Path::new("-") {
         return Ok(());
     }
-    let failed =
-        |e: std::io::Error| RunError::Usage(format!("{} cannot be written: {e}", path.display()));
-    if let Some(parent) = path.parent().filter(|p| !p.as_os_str().is_empty()) {
-        fs::create_dir_all(parent).map_err(failed)?;
-    }
-    fs::write(path, text).map_err(failed)
+    make_folder(path).and_then(|()| fs::write(path, text)).map_err(unwritable(path))
 }
 
 /// The terminal report, as wide and colourful as standard output takes it.

@@ -1,6 +1,9 @@
 //! `harness run`: plays scenarios against a relay and judges it.
 
-use std::io::Write as _;
+use std::{
+    io::Write as _,
+    path::{Path, PathBuf},
+};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
@@ -26,7 +29,9 @@ use crate::{
 pub async fn run(args: &RunArgs) -> Result<Done, RunError> {
     let options = options(args)?;
     let known = Known::of(args, &options)?;
-    check_writable(&args.show.reports)?;
+    let needed = [&args.profile, &args.baseline, &args.write_baseline.file];
+    let needed: Vec<&Path> = needed.into_iter().flatten().map(PathBuf::as_path).collect();
+    check_writable(&args.show.reports, &needed)?;
     let bar = bar(args);
     let mut failed = 0;
     let mut summary = run::run(&options, |event| match event {

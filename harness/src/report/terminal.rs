@@ -30,6 +30,22 @@ pub struct Terminal {
 /// As written into a file.
 pub const PLAIN: Terminal = Terminal { colour: false, width: 100, verbose: true };
 
+/// In one sentence: what was not seen, or else the first finding of weight.
+fn reason(case: &CaseVerdict) -> String {
+    let weight = |finding: &&Finding| finding.severity == Severity::Must;
+    let finding = case.findings.iter().find(weight).or(case.findings.first());
+    let finding = finding.map(|f| match f.message.starts_with(&*f.rule) {
+        true => f.message.clone(),
+        false => format!("{}: {}", f.rule, f.message),
+    });
+    let note = case.notes.first().cloned();
+    let first = match case.status {
+        Status::Fail => finding.or(note),
+        _ => note.or(finding),
+    };
+    first.unwrap_or_default()
+}
+
 impl Report for Terminal {
     fn id(&self) -> &'static str {
         "text"
@@ -74,10 +90,7 @@ impl Terminal {
         if !listed.is_empty() {
             writeln!(out, "and {} more:", listed.len())?;
             for case in listed {
-                let why = case.findings.first().map_or_else(
-                    || case.notes.first().cloned().unwrap_or_default(),
-                    |f| format!("{}: {}", f.rule, f.message),
-                );
+                let why = reason(case);
                 let head = format!("  {} {}", self.status(case.status), case.case);
                 writeln!(out, "{head}\n{}", wrap(&why, self.width, "      "))?;
             }
@@ -281,7 +294,8 @@ impl Terminal {
             summary.took_ms as f64 / 1000.0,
             summary.seed
         );
-        wrap(&text, self.width, "")
+        // Whole, for whoever reads the last line of a pipe.
+        text
     }
 
     /// Columns that are zero everywhere are left out, so that the table fits 80 columns.

@@ -1,7 +1,10 @@
 //! Cases whose evidence was missing are played once more when the others are over: with other people and orders, on a machine
 //! that has less to do. What was seen the first time stands if the second shows no more.
 
-use std::sync::Arc;
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use tokio::task::JoinSet;
 
@@ -15,6 +18,22 @@ use crate::{
 const FEW: usize = 12;
 /// ... or than this part of all.
 const PART: usize = 20;
+/// Most cases played again that were short of processor time.
+const MOST_STARVED: usize = 100;
+
+/// The cases in which the machine had too little time for relay or harness: no relay is to blame for how many they are.
+#[derive(Default)]
+pub(super) struct Starved(Mutex<BTreeSet<String>>);
+
+impl Starved {
+    pub(super) fn note(&self, case: &str) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(case.to_owned());
+    }
+
+    fn has(&self, case: &str) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(case)
+    }
+}
 
 /// Plays them and puts the new verdicts, if they say anything, in the place of the old ones. A failure is never played again.
 pub(super) async fn play(run: &Arc<Run>, decided: &mut [CaseVerdict]) {
@@ -23,7 +42,15 @@ pub(super) async fn play(run: &Arc<Run>, decided: &mut [CaseVerdict]) {
         .filter(|verdict| verdict.status == Status::Inconclusive)
         .map(|verdict| verdict.case.clone())
         .collect();
-    if names.is_empty() || names.len() > FEW.max(decided.len() / PART) {
+    let (starved, others): (Vec<_>, Vec<_>) =
+        names.into_iter().partition(|name| run.starved.has(name));
+    let unlucky = others.len() <= FEW.max(decided.len() / PART);
+    let names: Vec<String> = starved
+        .into_iter()
+        .take(MOST_STARVED)
+        .chain(others.into_iter().filter(|_| unlucky))
+        .collect();
+    if names.is_empty() {
         return;
     }
     let mut tasks = JoinSet::new();

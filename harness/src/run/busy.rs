@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// An answer within this time is never too late.
-const QUICK: Duration = Duration::from_secs(1);
+const QUICK: Duration = Duration::from_millis(200);
 
 /// Measures while the steps of a case are played.
 pub(crate) struct Playing<'a> {
@@ -22,6 +22,11 @@ pub(crate) struct Playing<'a> {
 impl<'a> Playing<'a> {
     pub(crate) fn begins(strain: &'a Strain, relay: &'a Relay) -> Self {
         Self { strain, relay, mark: strain.mark(), waits: relay.waits() }
+    }
+
+    /// Whether the harness itself had too little time, until now, for anything that did not happen to prove something.
+    pub(crate) fn was_starved(&self) -> bool {
+        self.strain.too_much(&self.mark).is_some()
     }
 
     /// Why late answers to the steps prove nothing, if so; in words.

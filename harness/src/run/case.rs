@@ -2,6 +2,8 @@
 
 use std::{sync::Arc, time::Instant};
 
+use tokio::sync::SemaphorePermit;
+
 use super::{
     Run,
     busy::Playing,
@@ -27,6 +29,7 @@ impl Run {
         // A relay of its own costs a process; it takes nobody's place at the shared one.
         let turns = if case.private_relay { &self.private } else { &self.jobs };
         let _turn = turns.acquire().await.ok()?;
+        let _room = self.room_for(&case).await;
         if self.vitals.gone().is_some() {
             return None;
         }
@@ -43,6 +46,18 @@ impl Run {
         };
         let (verdict, changed) = self.play(&case, &shops, relay, handle).await;
         Some((verdict, changed))
+    }
+
+    /// Where nearly every case needs a process, dozens of them would leave each other, and us, no time to answer in time.
+    async fn room_for(&self, case: &Case) -> Option<SemaphorePermit<'_>> {
+        if !case.private_relay || !self.pool.is_short() {
+            return None;
+        }
+        tokio::select! {
+            biased;
+            one_of_few = self.private_at_least.acquire() => one_of_few.ok(),
+            () = self.strain.room() => None,
+        }
     }
 
     pub(super) async fn with_private_relay(
@@ -124,6 +139,9 @@ impl Run {
             readings,
             waited,
         };
+        if history.waited.busy.is_some() || playing.was_starved() {
+            self.starved.note(&case.name);
+        }
         let policies = &self.options.profile.policies;
         let entries = &captured.entries;
         let mut verdict = judge::judge(case, platform, shops, &history, entries, profile, &truth);

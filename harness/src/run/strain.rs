@@ -8,6 +8,8 @@
 //! - Proof: that others would like to run as well does not mean that a relay, which mostly sleeps, did not. What means it is
 //!   that the harness's own timer fires late: a program that mostly sleeps, too, and is woken as late. Then nothing is said
 //!   about what did not happen.
+//!
+//! The timer also tells when the machine has room for one more relay process.
 
 use std::{
     path::Path,
@@ -17,6 +19,8 @@ use std::{
     },
     time::{Duration, Instant},
 };
+
+use tokio::sync::{Mutex, watch};
 
 /// Where the kernel tells it, the own control group first.
 const PRESSURE: [&str; 2] = ["/sys/fs/cgroup/cpu.pressure", "/proc/pressure/cpu"];
@@ -29,10 +33,18 @@ const TICK: Duration = Duration::from_millis(20);
 /// 0.73.
 const TOO_MUCH: f64 = 0.75;
 
+/// Share of the time, lately, from which on the machine has no room for one more process: what would prove nothing.
+const CROWDED: f64 = TOO_MUCH;
+
+/// What counts as lately.
+const LATELY: Duration = Duration::from_millis(500);
+
 /// Measures from the moment it is made until it is dropped.
 pub(crate) struct Strain {
     pressure: Option<&'static Path>,
     late: Arc<AtomicU64>,
+    /// Share of the time, lately, in which the own timer was overdue. Whoever holds it is the next one to get room.
+    lately: Mutex<watch::Receiver<f64>>,
     ticker: tokio::task::JoinHandle<()>,
 }
 
@@ -48,6 +60,7 @@ impl Strain {
     pub(crate) fn measure() -> Self {
         let late = Arc::new(AtomicU64::new(0));
         let noted = Arc::clone(&late);
+        let (level, lately) = watch::channel(0.0);
         #[expect(clippy::disallowed_methods, reason = "`Strain` owns the handle and aborts it")]
         let ticker = tokio::spawn(async move {
             loop {
@@ -56,11 +69,24 @@ impl Strain {
                 // A timer is exact to a millisecond only.
                 let over = before.elapsed().saturating_sub(TICK + Duration::from_millis(2));
                 noted.fetch_add(micros(over), Ordering::Relaxed);
+                let elapsed = before.elapsed().as_secs_f64();
+                let weight = 1.0 - (-elapsed / LATELY.as_secs_f64()).exp();
+                level.send_modify(|level| {
+                    *level += weight * (over.as_secs_f64() / elapsed - *level);
+                });
             }
         });
         let pressure =
             PRESSURE.iter().map(Path::new).find(|path| waited_for_processors(path).is_some());
-        Self { pressure, late, ticker }
+        Self { pressure, late, lately: Mutex::new(lately), ticker }
+    }
+
+    /// Waits until the machine has room for one more process. One caller at a time, and each on a look of its own: what the
+    /// one before has started shows in the next.
+    pub(crate) async fn room(&self) {
+        let mut lately = self.lately.lock().await;
+        // Fails only when the measuring has ended, and the run with it.
+        while lately.changed().await.is_ok() && *lately.borrow_and_update() >= CROWDED {}
     }
 
     pub(crate) fn mark(&self) -> Mark {
@@ -133,6 +159,19 @@ mod tests {
         assert_eq!(total(text), Some(Duration::from_micros(103_013_411)));
         assert_eq!(total("full avg10=0.00 total=7\n"), None);
         assert_eq!(total("some total=many\n"), None);
+    }
+
+    #[tokio::test]
+    async fn room_is_waited_for_as_long_as_the_timer_is_late() {
+        let strain = Strain::measure();
+        strain.room().await;
+        // The only thread of this runtime does something else.
+        std::thread::sleep(4 * LATELY);
+        tokio::time::sleep(2 * TICK).await;
+        let level = async || *strain.lately.lock().await.borrow();
+        assert!(level().await >= CROWDED, "{}", level().await);
+        strain.room().await;
+        assert!(level().await < CROWDED, "{}", level().await);
     }
 
     #[tokio::test]

@@ -261,6 +261,13 @@ pub struct CallTemplate {
     pub body: Option<String>,
 }
 
+impl CallTemplate {
+    /// All of its templates.
+    fn texts(&self) -> impl Iterator<Item = &String> {
+        std::iter::once(&self.path).chain(self.headers.values()).chain(&self.body)
+    }
+}
+
 /// Where webhooks of one format go.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -426,13 +433,20 @@ impl Profile {
 
     /// Whether the relay is told of consent by a call: by one of its own, or with the landing.
     pub fn hears_consent(&self) -> bool {
-        let mentions = |text: &String| template::uses(text, "consent");
         self.send.consent.is_some()
-            || self.send.click.as_ref().is_some_and(|click| {
-                mentions(&click.path)
-                    || click.body.as_ref().is_some_and(mentions)
-                    || click.headers.values().any(mentions)
-            })
+            || self
+                .send
+                .click
+                .as_ref()
+                .is_some_and(|call| call.texts().any(|text| template::uses(text, "consent")))
+    }
+
+    /// Whether its calls tell Google's consent signals as they are, too, and not decisions alone.
+    pub fn hears_signals(&self) -> bool {
+        let calls = self.send.consent.iter().chain(&self.send.click);
+        calls
+            .flat_map(CallTemplate::texts)
+            .any(|text| template::takes(text, "consent", &["gcs", "gcd"]))
     }
 
     /// Whether an order in this format carries the visitor's consent: in a field of its own, or in the attribute that the

@@ -135,6 +135,28 @@ pub fn uses(text: &str, name: &str) -> bool {
     })
 }
 
+/// Whether a template's text takes a map whole, or one of these members of it; not if it names nothing but others.
+pub fn takes(text: &str, map: &str, members: &[&str]) -> bool {
+    let is_word = |c: char| c.is_alphanumeric() || c == '_';
+    let inside = [("{{", "}}"), ("{%", "%}")].into_iter().flat_map(|(open, close)| {
+        text.split(open).skip(1).filter_map(move |rest| Some(rest.split_once(close)?.0))
+    });
+    inside.into_iter().any(|code| {
+        code.match_indices(map).any(|(at, _)| {
+            let before = code.get(..at).unwrap_or_default();
+            let after = code.get(at + map.len()..).unwrap_or_default();
+            let alone = !before
+                .ends_with(|c: char| is_word(c) || c == '.' || c == '"' || c == '\'')
+                && !after.starts_with(is_word);
+            let member = after.trim_start().strip_prefix('.').map(|rest| {
+                let rest = rest.trim_start();
+                rest.split(|c: char| !is_word(c)).next().unwrap_or_default()
+            });
+            alone && member.is_none_or(|name| members.contains(&name))
+        })
+    })
+}
+
 /// Names that an order or the list of services does not have: else they would be found with the first order or start only.
 fn unknown_members(template: &minijinja::Template<'_, '_>, services: &[&str]) -> Vec<String> {
     let mut messages = Vec::new();
@@ -331,6 +353,20 @@ mod tests {
         environment()
             .render_str(source, Value::from(Serde(context)))
             .map_err(|error| TemplateError::new("test", &error))
+    }
+
+    #[test]
+    fn a_map_is_taken_whole_or_by_its_members() {
+        let takes = |text| takes(text, "consent", &["gcs", "gcd"]);
+        assert!(takes("{{ consent | json }}"));
+        assert!(takes("{{ {'consent': consent} | json }}"));
+        assert!(takes("{% for name in consent %}x{% endfor %}"));
+        assert!(takes("{{ consent[name] }}"));
+        assert!(takes("a={{ consent.ads }}&gcd={{ consent.gcd }}"));
+        assert!(!takes("a={{ consent.ads }}&b={{ consent . store }}"));
+        assert!(!takes("{'consent': {{ consent.ads | json }} }"));
+        assert!(!takes("{{ {'consent': given.consent, 'c': consents} | json }}"));
+        assert!(!takes("consent"));
     }
 
     #[test]

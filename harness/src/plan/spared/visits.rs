@@ -73,6 +73,11 @@ pub(super) fn untold(scenario: &Scenario, profile: &Profile) -> Option<String> {
         Step::Consent(_) if profile.send.consent.is_none() => {
             Some("the profile has no call for a later consent answer".to_owned())
         }
+        Step::Consent(later)
+            if matches!(later.answer, ConsentAnswer::Signals(_)) && !profile.hears_signals() =>
+        {
+            Some("the profile's calls tell decisions, not consent signals".to_owned())
+        }
         Step::Order(order) => untold_consent(order, scenario, profile)
             .or_else(|| not_joined(order, scenario, profile)),
         _ => None,
@@ -82,7 +87,8 @@ pub(super) fn untold(scenario: &Scenario, profile: &Profile) -> Option<String> {
 /// Whether a call tells the answer, or the orders of this shopper do, or a relay that cannot be told does the right thing
 /// anyway.
 fn is_answer_told(visit: &Visit, scenario: &Scenario, profile: &Profile) -> bool {
-    if profile.hears_consent() {
+    let signals = matches!(visit.consent, Some(ConsentAnswer::Signals(_)));
+    if if signals { profile.hears_signals() } else { profile.hears_consent() } {
         return true;
     }
     let carried = orders_of(visit, scenario).all(|order| carries_consent(order, scenario, profile));
