@@ -122,3 +122,36 @@ pub(super) fn terminal(show: &Show) -> Terminal {
     };
     Terminal { colour, width, verbose: show.verbose }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn json(path: PathBuf) -> (String, PathBuf) {
+        ("json".to_owned(), path)
+    }
+
+    #[test]
+    fn a_report_takes_no_other_file_s_place_and_keeps_what_is_there_until_it_is_written() {
+        let dir = tempfile::tempdir().unwrap();
+        let (old, profile) = (dir.path().join("old.json"), dir.path().join("profile.yaml"));
+        fs::write(&old, "old").unwrap();
+        fs::write(&profile, "name: mine").unwrap();
+        let checked = |reports: &[PathBuf]| {
+            let reports: Vec<_> = reports.iter().cloned().map(json).collect();
+            check_writable(&reports, &[&profile]).map_err(|error| error.to_string())
+        };
+        let by_another_name = |file: &str| dir.path().join(".").join(file);
+        checked(&[old.clone(), dir.path().join("new/run.json")]).unwrap();
+        assert_eq!(fs::read_to_string(&old).unwrap(), "old");
+
+        let error = checked(&[old.clone(), by_another_name("old.json")]).unwrap_err();
+        assert!(error.contains("two reports go to"), "{error}");
+        let error = checked(&[by_another_name("profile.yaml")]).unwrap_err();
+        assert!(error.contains("would overwrite"), "{error}");
+        assert_eq!(fs::read_to_string(&profile).unwrap(), "name: mine");
+        checked(&["-".into(), "-".into()]).unwrap_err();
+        checked(&["/dev/null".into(), "/dev/null".into()]).unwrap();
+    }
+}

@@ -85,6 +85,9 @@ impl Course {
                 }
             }
             if !steps.is_empty() {
+                if inputs::by_id(format).is_some_and(|format| format.ping(0).is_some()) {
+                    steps.insert_str(0, "  - ping\n");
+                }
                 scenarios.push(scenario(format, &steps)?);
             }
         }

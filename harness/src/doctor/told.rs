@@ -27,6 +27,7 @@ pub(super) fn points(
         points.extend(consent(places, visits));
     }
     for format in &profile.send.formats {
+        points.extend(ping(format, visits));
         points.push(orders(format, profile, places, course, visits));
         points.push(forged(format, places, course, visits));
     }
@@ -46,6 +47,23 @@ fn landings(profile: &Profile, places: &Places, visits: &[Visit]) -> Point {
 fn consent(places: &Places, visits: &[Visit]) -> Option<Point> {
     let calls = calls(visits, |did| matches!(did, Did::Consent { .. }));
     (!calls.is_empty()).then(|| answered("consent call", &calls, places, "send.consent"))
+}
+
+/// The store's test of the address, where it makes one.
+fn ping(format: &str, visits: &[Visit]) -> Option<Point> {
+    let about = format!("{format} ping");
+    let calls = calls_of(format, visits, |did| matches!(did, Did::Ping { .. }));
+    let is_taken = |call: &Call| call.status.is_some_and(|status| (200..300).contains(&status));
+    let Some(refused) = calls.iter().find(|told| !is_taken(told.call)) else {
+        return (!calls.is_empty()).then(|| Point::ok(about, "an unsigned form is taken"));
+    };
+    if refused.call.status.is_none() {
+        return Some(Point::not_checked(about, format!("no answer: {}", reason(refused.call))));
+    }
+    let says =
+        format!("the store's test of the address was answered with {}", answer(refused.call));
+    let change = "let the relay answer 200 to an unsigned form `webhook_id=NUMBER` and do nothing: else no webhook can be switched on";
+    Some(Point::problem(about, says, change))
 }
 
 fn orders(

@@ -219,30 +219,29 @@ fn parse(name: &str, file: &str, text: &str) -> Result<Scenario, LoadErrors> {
             Some("use a-z, 0-9 and single _ in names of files and folders".into()),
         ))
     })?;
-    // Variants are merged as JSON, so that is what a scenario is read from; where 7 is no text.
+    // Variants are merged as JSON, where 7 is no text: both readings have to agree.
     let mut options = yaml::options();
     options.no_schema = true;
     let tree: Node = serde_saphyr::from_str_with_options(text, options.clone())
         .map_err(|e| one(reporter.yaml(&e)))?;
-    let source = Arc::new(tree.to_json());
-    let mut scenario = Scenario::deserialize(&*source).map_err(|error| {
-        // JSON has no places: the same mistake in the text has one.
-        one(match serde_saphyr::from_str_with_options::<Scenario>(text, options) {
-            Err(placed) => reporter.yaml(&placed),
-            Ok(_) => {
-                let message = format!("reads differently as JSON: {error}");
-                let hint = "put texts that look like numbers in quotes".to_owned();
-                reporter.error(tree.place("title"), message, Some(hint))
-            }
-        })
-    })?;
+    let mut scenario: Scenario =
+        serde_saphyr::from_str_with_options(text, options).map_err(|e| one(reporter.yaml(&e)))?;
     name.clone_into(&mut scenario.name);
-    scenario.source = source;
+    scenario.source = Arc::new(tree.to_json());
 
     let mut errors: Vec<LoadError> = rules::broken(&scenario)
         .into_iter()
         .map(|broken| reporter.error(tree.place(&broken.at), broken.message, Some(broken.hint)))
         .collect();
+    if let Err(error) = Scenario::deserialize(&*scenario.source) {
+        let hint = "put texts that look like numbers in quotes".to_owned();
+        let begin = tree.place("title");
+        errors.push(reporter.error(
+            begin,
+            format!("reads differently as JSON: {error}"),
+            Some(hint),
+        ));
+    }
     for (i, variant) in scenario.variants.iter().enumerate() {
         let place = tree.place(&format!("variants/{i}"));
         let label = format!("variant `{}`", variant.name);
