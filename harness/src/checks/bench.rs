@@ -244,6 +244,10 @@ impl Bench {
                 let call = call(json!({}), 202);
                 self.note(Some(index), Did::Operator { name: "erase", call });
             }
+            Step::Replay(_) => {
+                let call = call(json!({}), 202);
+                self.note(Some(index), Did::Operator { name: "replay", call });
+            }
             Step::Until(_) => {
                 self.note(Some(index), Did::Waited { until: "it".into(), happened: true });
             }

@@ -8,11 +8,11 @@ use crate::{
         look::{is_browser, merged},
         needles::{Needle, Needles},
     },
-    exchange::Exchange,
+    exchange::{Exchange, OrderRef},
     history::Did,
     plan::Person,
     platforms::{Channel, Severity, normalise},
-    scenario::Decision,
+    scenario::{Decision, Step},
     truth::{Count, Expected, Fact, Presence, Reason},
     verdict::{CheckResult, Finding},
 };
@@ -52,12 +52,7 @@ impl Check for ConsentRespected {
             subject |= limits;
             if limits {
                 for exchange in seen.sent() {
-                    let own = exchange.platform == Some(seen.case.platform);
-                    let asked = expected
-                        .must_stop
-                        .as_ref()
-                        .is_some_and(|stop| is_asked_for(seen, stop.after, exchange.at));
-                    judge(expected, exchange, (own, asked), &mut findings, &mut doubtful);
+                    judge(seen, expected, exchange, &mut findings, &mut doubtful);
                 }
             }
         }
@@ -81,24 +76,31 @@ fn forbids(expected: &Expected) -> bool {
         && expected.must_stop.is_none()
 }
 
-/// The operator called for it between the two moments: it was not under way at the first.
-fn is_asked_for(seen: &Seen<'_>, after: Duration, until: Duration) -> bool {
+/// The operator sent this very order again between the two moments: a dead letter was not under way at the first.
+fn is_replayed(seen: &Seen<'_>, order: &OrderRef, after: Duration, until: Duration) -> bool {
+    let names_it = |step: usize| match seen.case.scenario.steps.get(step) {
+        Some(Step::Replay(replay)) => {
+            replay.order.as_ref().is_some_and(|id| *order == OrderRef::Named(id.clone()))
+        }
+        _ => false,
+    };
     seen.history.actions.iter().any(|action| match &action.what {
         Did::Operator { name: "replay", call } => {
             let called = action.at.saturating_sub(call.took);
-            after <= called && called <= until
+            after <= called && called <= until && action.step.is_some_and(names_it)
         }
         _ => false,
     })
 }
 
 fn judge(
+    seen: &Seen<'_>,
     expected: &Expected,
     exchange: &Exchange,
-    (own_platform, asked_for): (bool, bool),
     findings: &mut Vec<Finding>,
     doubtful: &mut Option<String>,
 ) {
+    let own_platform = exchange.platform == Some(seen.case.platform);
     for (index, item) in exchange.items_of(&expected.order) {
         let finding = |message: String, at: &str| {
             let mut finding = ABOUT.finding(message).of(&expected.order).by([exchange.seq]);
@@ -115,7 +117,9 @@ fn judge(
             && own_platform
             && exchange.at > stop.after
         {
-            if asked_for || exchange.at > stop.after + UNDER_WAY {
+            if exchange.at > stop.after + UNDER_WAY
+                || is_replayed(seen, &expected.order, stop.after, exchange.at)
+            {
                 findings.push(finding(format!("sent after {}", stop.because), ""));
                 continue;
             } else if exchange.accepted.contains(&index) {

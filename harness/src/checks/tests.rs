@@ -400,6 +400,29 @@ fn what_is_queued_stops_when_consent_is_withdrawn() {
 }
 
 #[test]
+fn what_was_asked_for_after_the_withdrawal_was_not_under_way_then() {
+    let replayed = |order: &str| {
+        let steps = json!([
+            {"visit": {"consent": "granted"}},
+            {"order": {"id": "A"}},
+            {"order": {"id": "B"}},
+            {"until": {"attempted": {"order": "A", "times": 1}}},
+            {"consent": {"answer": "denied"}},
+            {"replay": {"order": order}},
+        ]);
+        let down = fault(Answers::Failure(FailureClass::Unavailable), None);
+        let mut bench = Bench::new("meta", steps).fault(down);
+        bench.play_to(3);
+        bench.fails("A", 0, 503);
+        bench.play().sends("A");
+        bench
+    };
+    assert!(replayed("A").found("consent_respected")[0].message.contains("withdrawn"));
+    // Another order's replay says nothing about this one, which may have been tried again by itself.
+    assert!(replayed("B").found("consent_respected").is_empty());
+}
+
+#[test]
 fn consent_flags_may_not_claim_more_than_was_said() {
     let partly = json!({"decisions": {"store": "granted", "ads": "granted", "ads_user_data": "denied", "ads_personalise": "denied"}});
     let visit = crate::scenario::Visit {

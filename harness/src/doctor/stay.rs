@@ -156,7 +156,7 @@ async fn play<'a>(
         .giving_up_at_once();
     let mut actions = driver.play().await;
     actions.extend(driver.control_order().await);
-    let busy = playing.too_busy(&actions);
+    let busy = playing.too_busy(&actions, profile.policies.slow_answer());
     let truth = truth::truth(case, platform, profile, &actions);
     let mut waited = Waited::default();
     if was_heard(&actions) {

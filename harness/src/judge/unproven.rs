@@ -96,7 +96,7 @@ pub(super) fn withdraw_if_starved(
 }
 
 fn symptom(seen: &Seen<'_>) -> Option<&'static str> {
-    let slow = seen.policies.acknowledge_within.unsigned() / 2;
+    let slow = seen.policies.slow_answer();
     let is_slow = |call: &Call| call.status.is_none() || call.took > slow;
     let patience = seen.policies.delivery_timeout.unsigned() / 2;
     let left = |x: &Exchange| {

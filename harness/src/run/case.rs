@@ -115,7 +115,7 @@ impl Run {
         let controls = driver.controls();
         let profile = &self.options.profile;
         let truth = truth::truth(case, platform, profile, &actions);
-        let busy = playing.too_busy(&actions);
+        let busy = playing.too_busy(&actions, profile.policies.slow_answer());
         let terms = Terms { profile, timeout: self.options.timeout, strain: &self.strain };
         let waited = if answered {
             until_decided(terms, case, platform, &handle, &actions, &truth, controls).await

@@ -20,7 +20,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::sync::{Mutex, watch};
+use tokio::sync::{Semaphore, watch};
 
 /// Where the kernel tells it, the own control group first.
 const PRESSURE: [&str; 2] = ["/sys/fs/cgroup/cpu.pressure", "/proc/pressure/cpu"];
@@ -43,8 +43,10 @@ const LATELY: Duration = Duration::from_millis(500);
 pub(crate) struct Strain {
     pressure: Option<&'static Path>,
     late: Arc<AtomicU64>,
-    /// Share of the time, lately, in which the own timer was overdue. Whoever holds it is the next one to get room.
-    lately: Mutex<watch::Receiver<f64>>,
+    /// Share of the time, lately, in which the own timer was overdue.
+    lately: watch::Receiver<f64>,
+    /// Whoever has it is the next one to get room.
+    next: Semaphore,
     ticker: tokio::task::JoinHandle<()>,
 }
 
@@ -78,14 +80,16 @@ impl Strain {
         });
         let pressure =
             PRESSURE.iter().map(Path::new).find(|path| waited_for_processors(path).is_some());
-        Self { pressure, late, lately: Mutex::new(lately), ticker }
+        Self { pressure, late, lately, next: Semaphore::new(1), ticker }
     }
 
     /// Waits until the machine has room for one more process. One caller at a time, and each on a look of its own: what the
     /// one before has started shows in the next.
     pub(crate) async fn room(&self) {
-        let mut lately = self.lately.lock().await;
-        // Fails only when the measuring has ended, and the run with it.
+        // Neither fails before the measuring has ended, and the run with it.
+        let Ok(_next) = self.next.acquire().await else { return };
+        let mut lately = self.lately.clone();
+        lately.mark_unchanged();
         while lately.changed().await.is_ok() && *lately.borrow_and_update() >= CROWDED {}
     }
 
@@ -168,10 +172,10 @@ mod tests {
         // The only thread of this runtime does something else.
         std::thread::sleep(4 * LATELY);
         tokio::time::sleep(2 * TICK).await;
-        let level = async || *strain.lately.lock().await.borrow();
-        assert!(level().await >= CROWDED, "{}", level().await);
+        let level = || *strain.lately.borrow();
+        assert!(level() >= CROWDED, "{}", level());
         strain.room().await;
-        assert!(level().await < CROWDED, "{}", level().await);
+        assert!(level() < CROWDED, "{}", level());
     }
 
     #[tokio::test]

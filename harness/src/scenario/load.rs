@@ -51,8 +51,8 @@ pub fn load_dir(dir: &Path) -> Result<Vec<Scenario>, LoadErrors> {
 
 /// Reads files side by side; what they say comes in their order.
 fn read_all(dir: &Path, files: &[PathBuf]) -> Vec<Result<Scenario, LoadErrors>> {
-    let readers = thread::available_parallelism().map_or(1, usize::from).min(MAX_READERS);
-    let part = files.len().div_ceil(readers).max(1);
+    let threads = thread::available_parallelism().map_or(1, usize::from).min(MAX_READERS);
+    let part = files.len().div_ceil(threads).max(1);
     let read_part = |part: &[PathBuf]| part.iter().map(|file| read(dir, file)).collect::<Vec<_>>();
     thread::scope(|scope| {
         let readers: Vec<_> =

@@ -458,6 +458,14 @@ impl Profile {
 }
 
 impl Policies {
+    /// From when on an answer is slow: after half of the declared time, or after a second if none is.
+    pub fn slow_answer(&self) -> Duration {
+        match self.acknowledge_within.unsigned() {
+            Duration::ZERO => Duration::from_secs(1),
+            within => within / 2,
+        }
+    }
+
     /// How long after a failed attempt the next one may come: no backoff is longer, and no delivery is retried for longer.
     pub fn retry_within(&self) -> Duration {
         self.retry_cap.unsigned().min(self.retry_horizon.unsigned())

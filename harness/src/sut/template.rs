@@ -29,6 +29,9 @@ const CALL: &[&str] = &["settings", "secret"];
 /// configuration of a thousand shops takes some hundred thousand.
 const FUEL: u64 = 2_000_000;
 
+/// For templates by themselves: they are many (the event id of every order of a run), and it knows nothing of them.
+static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(environment);
+
 /// A template that cannot be read or rendered.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("template {field}: {message}")]
@@ -135,25 +138,14 @@ pub fn uses(text: &str, name: &str) -> bool {
     })
 }
 
-/// Whether a template's text takes a map whole, or one of these members of it; not if it names nothing but others.
+/// Whether a template takes a map whole, or one of these members of it; not if it names nothing but others. One that does not
+/// compile takes nothing.
 pub fn takes(text: &str, map: &str, members: &[&str]) -> bool {
-    let is_word = |c: char| c.is_alphanumeric() || c == '_';
-    let inside = [("{{", "}}"), ("{%", "%}")].into_iter().flat_map(|(open, close)| {
-        text.split(open).skip(1).filter_map(move |rest| Some(rest.split_once(close)?.0))
-    });
-    inside.into_iter().any(|code| {
-        code.match_indices(map).any(|(at, _)| {
-            let before = code.get(..at).unwrap_or_default();
-            let after = code.get(at + map.len()..).unwrap_or_default();
-            let alone = !before
-                .ends_with(|c: char| is_word(c) || c == '.' || c == '"' || c == '\'')
-                && !after.starts_with(is_word);
-            let member = after.trim_start().strip_prefix('.').map(|rest| {
-                let rest = rest.trim_start();
-                rest.split(|c: char| !is_word(c)).next().unwrap_or_default()
-            });
-            alone && member.is_none_or(|name| members.contains(&name))
-        })
+    let Ok(template) = ENVIRONMENT.template_from_str(text) else { return false };
+    template.undeclared_variables(true).iter().any(|name| match name.strip_prefix(map) {
+        Some("") => true,
+        Some(rest) => rest.strip_prefix('.').is_some_and(|member| members.contains(&member)),
+        None => false,
     })
 }
 
@@ -179,8 +171,6 @@ fn unknown_members(template: &minijinja::Template<'_, '_>, services: &[&str]) ->
 /// The id that browser and server share for this order, by the profile's convention.
 pub fn event_id(policies: &Policies, order: &Order) -> Result<String, TemplateError> {
     const FIELD: &str = "policies.event_id";
-    // Rendered for every order of a run: one environment serves them all.
-    static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(environment);
     ENVIRONMENT
         .render_str(&policies.event_id, Value::from(Serde(json!({ "order": order_facts(order) }))))
         .map(|id| id.trim().to_owned())

@@ -87,8 +87,11 @@ pub(super) fn untold(scenario: &Scenario, profile: &Profile) -> Option<String> {
 /// Whether a call tells the answer, or the orders of this shopper do, or a relay that cannot be told does the right thing
 /// anyway.
 fn is_answer_told(visit: &Visit, scenario: &Scenario, profile: &Profile) -> bool {
-    let signals = matches!(visit.consent, Some(ConsentAnswer::Signals(_)));
-    if if signals { profile.hears_signals() } else { profile.hears_consent() } {
+    let heard = match &visit.consent {
+        Some(ConsentAnswer::Signals(_)) => profile.hears_signals(),
+        _ => profile.hears_consent(),
+    };
+    if heard {
         return true;
     }
     let carried = orders_of(visit, scenario).all(|order| carries_consent(order, scenario, profile));
