@@ -6,6 +6,7 @@ mod case;
 mod late;
 mod pool;
 pub(crate) mod relay;
+mod spares;
 pub(crate) mod strain;
 mod unanswered;
 pub(crate) mod wait;
@@ -21,9 +22,11 @@ use std::{
 use tokio::{sync::Semaphore, task::JoinSet};
 
 use again::Starved;
+use case::Played;
 use late::{Afterwards, undeclared_hosts};
 use pool::ShopPool;
 use relay::{Vitals, shared_relay};
+use spares::Spares;
 use strain::Strain;
 use unanswered::Unanswered;
 use wait::likely_time;
@@ -36,7 +39,10 @@ use crate::{
     },
     platforms::PLATFORMS,
     scenario::{Scenario, load, shard::Shard},
-    sut::{process::Relay, profile::Profile},
+    sut::{
+        process::Relay,
+        profile::{Profile, Shops},
+    },
     verdict::{CaseVerdict, Summary},
 };
 
@@ -73,6 +79,14 @@ pub struct Options {
     pub reproduce: String,
     /// Settings that every relay process of this run is started with, on top of a scenario's own (for relays with a seeded defect).
     pub settings: BTreeMap<String, serde_json::Value>,
+}
+
+impl Options {
+    /// Whether the case is played in a process that it shares with others in turn: it wants its shop alone, and each process
+    /// has only one.
+    fn has_spares_for(&self, case: &Case) -> bool {
+        case.alone && matches!(self.profile.shops, Shops::Single)
+    }
 }
 
 /// Why there is no verdict.
@@ -149,6 +163,7 @@ pub async fn run(
         afterwards: Afterwards::default(),
         unanswered: Unanswered::default(),
         starved: Starved::default(),
+        spares: Spares::default(),
     });
     let mut tasks = JoinSet::new();
     let planned = plan.cases.len();
@@ -159,9 +174,15 @@ pub async fn run(
     cases.sort_by_key(|case| {
         (few && case.alone, std::cmp::Reverse(likely_time(case, &options.profile)))
     });
-    for case in cases {
+    let head_start = tokio::time::Instant::now() + HEAD_START;
+    for (place, case) in cases.into_iter().enumerate() {
         let run = Arc::clone(&run);
-        tasks.spawn(async move { run.case(Arc::new(case)).await });
+        tasks.spawn(async move {
+            if place >= LONGEST {
+                tokio::time::sleep_until(head_start).await;
+            }
+            run.case(Arc::new(case)).await
+        });
     }
     let mut decided = Vec::new();
     let mut snapshots_changed = Vec::new();
@@ -183,7 +204,7 @@ pub async fn run(
             continue;
         }
         let played = joined.map_err(|e| RunError::Harness(format!("a case ended badly: {e}")))?;
-        let Some((verdict, changed)) = played else { continue };
+        let Some(Played { verdict, changed, .. }) = played else { continue };
         snapshots_changed.extend(changed);
         progress(Progress::Decided(&verdict));
         decided.push(verdict);
@@ -212,6 +233,7 @@ pub async fn run(
     let mut run_findings = undeclared_hosts(&run.gateway, &options.profile.policies);
     run_findings.extend(run.afterwards.redirects(&run.gateway, &decided));
     run_findings.extend(late);
+    run_findings.extend(run.end_spares().await);
     if let Some(relay) = &run.shared {
         run.unanswered.note(&relay.services().calls());
     }
@@ -253,6 +275,13 @@ const PRIVATE_RELAYS: usize = 24;
 
 /// So many of them start however busy the machine is, where a relay has few shops and nearly every case needs one.
 const PRIVATE_AT_LEAST: usize = 6;
+
+/// So many of the longest cases begin before the others: what they wait for ends last, and every case beside them puts off the
+/// moment from which they wait.
+const LONGEST: usize = 64;
+
+/// By how much. They keep two cores busy for so long.
+const HEAD_START: Duration = Duration::from_millis(150);
 
 /// Opens the gateway. `started`: when the run began; `listen`: where the platforms are to be found; `ca`: folder with the
 /// authority that the relay trusts, `None`: one that ends with the gateway.
@@ -389,4 +418,5 @@ struct Run {
     afterwards: Afterwards,
     unanswered: Unanswered,
     starved: Starved,
+    spares: Spares,
 }

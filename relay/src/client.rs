@@ -17,12 +17,15 @@ pub fn install_tls() {
     }
 }
 
-/// A client shared by all lanes. Proxies come from the usual environment variables only.
+/// A client shared by all lanes. Proxies come from the usual environment variables only. `tls`: it is to trust the
+/// machine's certificates; to load them takes longer than anything else at the start.
 ///
 /// # Errors
 /// When the machine's certificates cannot be loaded.
-pub fn build(timeout: Duration) -> Result<reqwest::Client, reqwest::Error> {
-    reqwest::Client::builder()
+pub fn build(timeout: Duration, tls: bool) -> Result<reqwest::Client, reqwest::Error> {
+    let builder = reqwest::Client::builder();
+    let builder = if tls { builder } else { builder.tls_certs_only([]) };
+    builder
         .redirect(reqwest::redirect::Policy::none())
         .timeout(timeout)
         .connect_timeout(timeout.min(Duration::from_secs(5)))

@@ -26,7 +26,7 @@ use tokio::sync::{Notify, oneshot};
 
 use api::App;
 use clock::Clock;
-use config::Config;
+use config::{Config, Shop};
 use delivery::{Deliveries, Gear};
 use store::{Store, StoreError, sweep};
 use tasks::Tasks;
@@ -84,7 +84,8 @@ pub async fn serve_announced(
     // The rest of the grace is for connections and the database.
     let for_attempts = grace.saturating_sub(CLOSING * 2).max(grace / 2);
     let store = Store::open(&config.database, &config, &tasks)?;
-    let http = client::build(Duration::from_millis(config.delivery.timeout_ms))?;
+    let timeout = Duration::from_millis(config.delivery.timeout_ms);
+    let http = client::build(timeout, config.shops.iter().any(Shop::uses_tls))?;
     let gear = Gear {
         store: store.clone(),
         clock: clock.clone(),

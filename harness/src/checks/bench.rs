@@ -80,6 +80,7 @@ impl Bench {
             platforms: crate::scenario::Platforms::All,
             why: None,
             source: Default::default(),
+            merged: Default::default(),
             needs: Vec::new(),
             tells: Vec::new(),
             settings: BTreeMap::new(),

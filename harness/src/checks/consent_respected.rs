@@ -221,14 +221,14 @@ fn traces(seen: &Seen<'_>, person: &Person) -> Option<Finding> {
     if let Some(email) = email.filter(|e| !known(e)) {
         needles.extend(Needle::new("hashed e-mail", &normalise::sha256_hex(&email)));
     }
-    let search = Needles::new(&needles);
+    let search = Needles::new(needles);
     for exchange in seen.sent().filter(|e| !is_browser(e)) {
         let judged = exchange.reading.as_ref().is_some_and(|r| r.channel == Channel::Other);
         if judged {
             continue;
         }
         let found = search.found(&seen.haystack(exchange));
-        if let Some(needle) = found.first().and_then(|(index, _)| needles.get(*index)) {
+        if let Some(needle) = found.first().and_then(|(index, _)| search.get(*index)) {
             return Some(
                 ABOUT
                     .finding(format!(

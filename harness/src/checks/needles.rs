@@ -1,19 +1,27 @@
 //! Looking for a text that must not be there, in every form in which it can travel.
 
-use std::{cell::RefCell, collections::HashMap, rc::Rc};
+use std::{
+    cell::{OnceCell, RefCell},
+    collections::HashMap,
+    rc::Rc,
+};
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind};
 use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD};
 
 use serde_json::Value;
 
-use super::{About, Seen, look::merged};
+use super::{
+    About, Seen, look::merged, minimal::canary_needles, no_plain_contact::contact_needles,
+};
 use crate::{
     exchange::{Exchange, Request},
+    plan::Shop,
     verdict::CheckResult,
 };
 
 /// One text to look for.
+#[derive(Clone)]
 pub(crate) struct Needle {
     /// What it is, for people: `e-mail of shopper`.
     pub(crate) name: String,
@@ -53,21 +61,20 @@ impl Needle {
 
     /// In which form it stands in a text.
     pub(crate) fn find(&self, hay: &Haystack) -> Option<&'static str> {
-        let needles = std::slice::from_ref(self);
-        Needles::new(needles).found(hay).first().map(|(_, form)| *form)
+        Needles::new(vec![self.clone()]).found(hay).first().map(|(_, form)| *form)
     }
 }
 
 /// Many texts to look for at once.
-pub(crate) struct Needles<'n> {
-    needles: &'n [Needle],
+pub(crate) struct Needles {
+    needles: Vec<Needle>,
     /// Patterns in lower case, and those that are searched as they are; each with the index of its needle.
     folded: (Option<AhoCorasick>, Vec<usize>),
     exact: (Option<AhoCorasick>, Vec<usize>),
 }
 
-impl<'n> Needles<'n> {
-    pub(crate) fn new(needles: &'n [Needle]) -> Self {
+impl Needles {
+    pub(crate) fn new(needles: Vec<Needle>) -> Self {
         let automaton = |exact: bool| {
             let forms = needles.iter().enumerate().flat_map(|(i, needle)| {
                 needle.forms.iter().map(move |(form, text)| (i, *form, text))
@@ -82,7 +89,12 @@ impl<'n> Needles<'n> {
             let built = AhoCorasick::builder().kind(kind).build(texts).ok();
             (built.filter(|_| !of.is_empty()), of)
         };
-        Self { needles, folded: automaton(false), exact: automaton(true) }
+        let (folded, exact) = (automaton(false), automaton(true));
+        Self { needles, folded, exact }
+    }
+
+    pub(crate) fn get(&self, index: usize) -> Option<&Needle> {
+        self.needles.get(index)
     }
 
     /// Which of them stand in a text, by index, and in which form; each once.
@@ -113,7 +125,7 @@ impl<'n> Needles<'n> {
 impl Needle {
     /// Where it stands in a request: JSON pointer into the body, `?name` or `header:name`.
     fn place(&self, request: &Request) -> Option<String> {
-        let search = Needles::new(std::slice::from_ref(self));
+        let search = Needles::new(vec![self.clone()]);
         let is_in = |text: &str| !search.found(&Haystack::of_text(text.to_owned())).is_empty();
         let parameter = || {
             let pairs = request.query_pairs();
@@ -208,16 +220,67 @@ impl Haystack {
     }
 }
 
-/// The requests of a case, each prepared when it is first searched.
+/// What is private in a case, by whose rule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Contact data: nowhere in plain text.
+    Contact,
+    /// Texts that no platform needs.
+    Canary,
+    /// Secrets of the shops.
+    Secret,
+}
+
+/// Everything private in a case, searched for at once.
+pub(crate) struct Private {
+    search: Needles,
+    kinds: Vec<Kind>,
+}
+
+impl Private {
+    fn of(seen: &Seen<'_>) -> Self {
+        let secrets = seen.shops.iter().flat_map(Shop::secrets);
+        let secrets = secrets.filter_map(|(name, secret)| Needle::new(name, secret)).collect();
+        let lists = [
+            (Kind::Contact, contact_needles(seen.case)),
+            (Kind::Canary, canary_needles(seen.case)),
+            (Kind::Secret, secrets),
+        ];
+        let all =
+            lists.into_iter().flat_map(|(kind, list)| list.into_iter().map(move |n| (kind, n)));
+        let (kinds, needles): (_, Vec<_>) = all.unzip();
+        Self { search: Needles::new(needles), kinds }
+    }
+
+    /// What of it stands in a text, and in which form.
+    pub(crate) fn found(&self, hay: &Haystack) -> Vec<(Kind, &Needle, &'static str)> {
+        let found = self.search.found(hay).into_iter();
+        found
+            .filter_map(|(index, form)| {
+                Some((*self.kinds.get(index)?, self.search.get(index)?, form))
+            })
+            .collect()
+    }
+}
+
+/// The requests of a case, each prepared when it is first searched, and what most checks look for in them.
 #[derive(Default)]
-pub struct Haystacks(RefCell<HashMap<u64, Rc<Haystack>>>);
+pub struct Haystacks {
+    requests: RefCell<HashMap<u64, Rc<Haystack>>>,
+    private: OnceCell<Private>,
+}
 
 impl Seen<'_> {
     /// A request, prepared for searching.
     pub(crate) fn haystack(&self, exchange: &Exchange) -> Rc<Haystack> {
-        let mut known = self.haystacks.0.borrow_mut();
+        let mut known = self.haystacks.requests.borrow_mut();
         let entry = known.entry(exchange.seq);
         Rc::clone(entry.or_insert_with(|| Rc::new(Haystack::of_request(exchange))))
+    }
+
+    /// What is private in this case.
+    pub(crate) fn private(&self) -> &Private {
+        self.haystacks.private.get_or_init(|| Private::of(self))
     }
 }
 
@@ -250,15 +313,14 @@ fn unescape(text: &str) -> String {
     out
 }
 
-/// Judges that none of these texts is in any request to a platform.
-pub(crate) fn none_sent(seen: &Seen<'_>, about: &About, needles: &[Needle]) -> CheckResult {
+/// Judges that nothing of this kind is in any request to a platform.
+pub(crate) fn none_sent(seen: &Seen<'_>, about: &About, kind: Kind) -> CheckResult {
     let mut any = false;
     let mut findings = Vec::new();
-    let search = Needles::new(needles);
     for exchange in seen.sent() {
         any = true;
-        for (index, form) in search.found(&seen.haystack(exchange)) {
-            let Some(needle) = needles.get(index) else { continue };
+        let found = seen.private().found(&seen.haystack(exchange));
+        for (_, needle, form) in found.into_iter().filter(|(of, ..)| *of == kind) {
             let (name, host) = (&needle.name, &exchange.request.host);
             let message = format!("{name} was sent in {form} form to {host}");
             let mut finding = about.finding(message).by([exchange.seq]);

@@ -1,14 +1,7 @@
 //! Logs, listings and error texts hold no contact data and no secrets.
 
 use crate::{
-    checks::{
-        About, Check, Seen,
-        look::merged,
-        minimal::canary_needles,
-        needles::{Haystack, Needle, Needles},
-        no_plain_contact::contact_needles,
-    },
-    plan::Shop,
+    checks::{About, Check, Seen, look::merged, needles::Haystack},
     platforms::Severity,
     verdict::CheckResult,
 };
@@ -34,16 +27,10 @@ impl Check for NoContactInLogs {
         if texts.iter().all(|(_, text)| text.is_empty()) {
             return seen.judged_if_any(!texts.is_empty(), Vec::new());
         }
-        let mut needles = contact_needles(seen.case);
-        needles.extend(canary_needles(seen.case));
-        let secrets = seen.shops.iter().flat_map(Shop::secrets);
-        needles.extend(secrets.filter_map(|(name, secret)| Needle::new(name, secret)));
         let mut findings = Vec::new();
-        let search = Needles::new(&needles);
         for (name, text) in texts.iter().filter(|(_, text)| !text.is_empty()) {
-            for (index, _) in search.found(&Haystack::of_text(text.clone())) {
-                let what = needles.get(index).map_or("", |needle| needle.name.as_str());
-                findings.push(ABOUT.finding(format!("{what} stands in {name}")));
+            for (_, needle, _) in seen.private().found(&Haystack::of_text(text.clone())) {
+                findings.push(ABOUT.finding(format!("{} stands in {name}", needle.name)));
             }
         }
         seen.judged_if_any(!texts.is_empty(), merged(findings))

@@ -3,7 +3,7 @@
 use crate::{
     checks::{
         About, Check, Seen,
-        needles::{self, Needle},
+        needles::{self, Kind, Needle},
     },
     plan::{Case, Contact},
     platforms::Severity,
@@ -27,7 +27,7 @@ impl Check for NoPlainContact {
     }
 
     fn check(&self, seen: &Seen<'_>) -> CheckResult {
-        needles::none_sent(seen, &ABOUT, &contact_needles(seen.case))
+        needles::none_sent(seen, &ABOUT, Kind::Contact)
     }
 }
 

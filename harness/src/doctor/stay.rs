@@ -153,7 +153,8 @@ async fn play<'a>(
     let playing = Playing::begins(terms.strain, relay);
     let mut driver = Driver::new(relay, profile, case, shops, handle, started)
         .waiting_at_most(TIMEOUT)
-        .giving_up_at_once();
+        .giving_up_at_once()
+        .asking_for_health();
     let mut actions = driver.play().await;
     actions.extend(driver.control_order().await);
     let busy = playing.too_busy(&actions, profile.policies.slow_answer());

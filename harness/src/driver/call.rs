@@ -2,8 +2,6 @@
 
 use std::{error::Error as _, sync::atomic::Ordering, time::Instant};
 
-use serde_json::{Map, Value};
-
 use super::{Driver, Fault};
 use crate::{
     exchange::{BODY_LIMIT, Request},
@@ -39,7 +37,7 @@ impl Driver<'_> {
         &self,
         field: &str,
         template: &CallTemplate,
-        facts: Map<String, Value>,
+        facts: Facts,
     ) -> Result<Call, Fault> {
         Ok(self.send(self.render(field, template, facts, ANSWER_LIMIT)?).await)
     }
@@ -49,10 +47,9 @@ impl Driver<'_> {
         &self,
         field: &str,
         template: &CallTemplate,
-        facts: Map<String, Value>,
+        facts: Facts,
         limit: usize,
     ) -> Result<Outgoing, Fault> {
-        let facts = Facts::from(Value::Object(facts));
         let text = |part: &str| {
             self.stage
                 .relay

@@ -33,8 +33,8 @@ impl Driver<'_> {
             let device = self.device(by, person);
             let mut facts = self.facts(self.shop(self.shop_of(step, by))?);
             facts.extend(device);
-            facts.insert("visitor_id".into(), person.visitor_id.clone().into());
-            facts.insert("consent".into(), told(Some(answer)));
+            facts.insert("visitor_id", person.visitor_id.clone());
+            facts.insert("consent", told(Some(answer)));
             call = Some(self.call("send.consent", template, facts).await?);
         }
         let decisions = decisions(answer).unwrap_or_default();

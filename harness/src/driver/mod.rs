@@ -20,7 +20,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use serde_json::{Map, Value};
 use time::OffsetDateTime;
 
 use crate::{
@@ -30,7 +29,11 @@ use crate::{
     inputs::Format,
     plan::{Case, Person, Shop},
     scenario::{Click, ConsentAnswer, JoinKey, OrderStep, Step, Visit},
-    sut::{process::Relay, profile::Profile, template::shop_facts},
+    sut::{
+        process::{OutputMark, Relay},
+        profile::Profile,
+        template::{Fact, Facts, shop_facts},
+    },
 };
 use landing::{Landing, Late};
 use order::Placed;
@@ -59,12 +62,18 @@ struct Stage<'a> {
     timeout: Duration,
     /// Calls in a row without an answer after which the rest is not sent.
     patience: u32,
+    /// The relay's health is read in any case.
+    health: bool,
 }
 
 /// Plays one case.
 #[derive(Debug)]
 pub struct Driver<'a> {
     stage: Stage<'a>,
+    /// What templates may know of each shop.
+    shop_facts: Vec<Fact>,
+    /// What the relay had printed before.
+    output: OutputMark,
     /// What people did so far, by name.
     shoppers: BTreeMap<String, Shopper>,
     /// Orders as they stand, by reference.
@@ -116,7 +125,10 @@ impl<'a> Driver<'a> {
                 started,
                 timeout: UNTIL_TIMEOUT,
                 patience: PATIENCE,
+                health: false,
             },
+            shop_facts: shops.iter().map(|shop| shop_facts(shop).into()).collect(),
+            output: relay.output_mark(),
             shoppers: BTreeMap::new(),
             orders: Vec::new(),
             late: Vec::new(),
@@ -131,6 +143,12 @@ impl<'a> Driver<'a> {
     /// Bounds each `until` step, whatever the profile declares; two minutes if not said.
     pub fn waiting_at_most(mut self, timeout: Duration) -> Self {
         self.stage.timeout = timeout;
+        self
+    }
+
+    /// Reads the relay's health back also where the case is not about it.
+    pub fn asking_for_health(mut self) -> Self {
+        self.stage.health = true;
         self
     }
 
@@ -272,9 +290,13 @@ impl<'a> Driver<'a> {
     }
 
     /// What every call template may refer to, and the shop.
-    fn facts(&self, shop: &Shop) -> Map<String, Value> {
+    fn facts(&self, shop: &Shop) -> Facts {
         let mut facts = self.stage.relay.call_facts();
-        facts.insert("shop".into(), shop_facts(shop));
+        let own = self.stage.shops.iter().position(|own| own.id == shop.id);
+        match own.and_then(|index| self.shop_facts.get(index)) {
+            Some(known) => facts.insert_ready("shop", known.clone()),
+            None => facts.insert("shop", shop_facts(shop)),
+        }
         facts
     }
 }

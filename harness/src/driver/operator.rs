@@ -86,7 +86,7 @@ impl Driver<'_> {
         let mut facts = self.facts(shop);
         for (name, value) in [("platform", platform), ("field", field), ("credential", &credential)]
         {
-            facts.insert(name.into(), value.into());
+            facts.insert(name, value);
         }
         let call = self.call("send.credentials", template, facts).await?;
         self.operator(index, "credentials", call);
@@ -125,7 +125,7 @@ impl Driver<'_> {
             let mut answers = Vec::new();
             for _ in 0..step.times.unwrap_or(1) {
                 let mut facts = self.facts(self.shop(shop)?);
-                facts.insert("id".into(), id.clone().into());
+                facts.insert("id", id.clone());
                 let call = self.call("send.replay", template, facts).await?;
                 answers.push(call.status);
                 self.operator(index, "replay", call);
@@ -148,7 +148,7 @@ impl Driver<'_> {
         let template = template.ok_or_else(|| Fault("the profile offers no send.clock".into()))?;
         let by = step.advance.signed();
         let mut facts = self.stage.relay.call_facts();
-        facts.insert("advance_seconds".into(), by.whole_seconds().into());
+        facts.insert("advance_seconds", by.whole_seconds());
         self.stage.gateway.advance(by);
         let call = self.call("send.clock", template, facts).await?;
         let moved = call.status.is_some_and(|status| (200..300).contains(&status));

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     history::{LogAttempt, LogEntry, Readings},
-    plan::Order,
+    plan::{Order, Shop},
     scenario::{Expect, Step},
     sut::{profile::LogReading, template::order_facts},
 };
@@ -71,7 +71,7 @@ impl Driver<'_> {
         for (order, shop_index) in self.orders.iter().map(|placed| (&placed.order, placed.shop)) {
             let Some(shop) = self.stage.shops.get(shop_index) else { continue };
             let mut facts = self.facts(shop);
-            facts.insert("order".into(), order_facts(order));
+            facts.insert("order", order_facts(order));
             let outgoing =
                 match self.render("read.deliveries.call", &reading.call, facts, LISTING_LIMIT) {
                     Ok(outgoing) => outgoing,
@@ -102,8 +102,15 @@ impl Driver<'_> {
         read
     }
 
+    /// Where something goes wrong by plan there is something to say; elsewhere one answer is like the other.
     async fn read_health(&self, readings: &mut Readings) {
-        let Some(health) = &self.stage.profile.read.health else { return };
+        let scenario = &self.stage.case.scenario;
+        let about = self.stage.health
+            || !scenario.given.is_empty()
+            || scenario.expect.iter().any(|expect| matches!(expect, Expect::Health(_)));
+        let Some(health) = self.stage.profile.read.health.as_ref().filter(|_| about) else {
+            return;
+        };
         let Some(shop) = self.stage.shops.first() else { return };
         let outgoing =
             match self.render("read.health.call", &health.call, self.facts(shop), LISTING_LIMIT) {
@@ -131,8 +138,8 @@ impl Driver<'_> {
             let shop = self.stage.shops.get(self.shop_of(None, name)).or(self.stage.shops.first());
             let Some(shop) = shop else { continue };
             let mut facts = self.facts(shop);
-            facts.insert("visitor_id".into(), person.visitor_id.clone().into());
-            facts.insert("email".into(), person.contact.email.clone().into());
+            facts.insert("visitor_id", person.visitor_id.clone());
+            facts.insert("email", person.contact.email.clone());
             let outgoing = match self.render("read.export", template, facts, ANSWER_LIMIT) {
                 Ok(outgoing) => outgoing,
                 Err(fault) => {
@@ -153,31 +160,26 @@ impl Driver<'_> {
         }
     }
 
-    /// The lines of the process's output that hold a value of this case: hundreds of cases share one process.
+    /// The lines of the process's output that hold a value of this case: hundreds of cases share one process. No value
+    /// stands in what was printed before it was made; secrets are as old as the process.
     fn read_output(&self, readings: &mut Readings) {
-        let needles = self.needles();
-        for (stream, text) in self.stage.relay.output() {
-            let lines: Vec<&str> =
-                text.lines().filter(|line| holds(line, &needles)).take(MOST).collect();
-            readings.texts.push((stream.to_owned(), lines.join("\n")));
+        let relay = self.stage.relay;
+        let (values, secrets) = (self.values(), self.secrets());
+        for ((stream, all), (_, new)) in relay.output().iter().zip(relay.output_since(self.output))
+        {
+            let old = all.strip_suffix(&new).unwrap_or(all);
+            let mut lines = lines_with(old, secrets.iter());
+            lines.extend(lines_with(&new, values.iter().chain(&secrets)));
+            lines.truncate(MOST);
+            readings.texts.push(((*stream).to_owned(), lines.join("\n")));
         }
     }
 
-    /// Everything of this case that could stand in a log, in lower case, plain and percent-encoded.
-    pub(super) fn needles(&self) -> BTreeSet<String> {
+    /// Every value of this case that could stand in a log, in lower case, plain and percent-encoded.
+    pub(super) fn values(&self) -> BTreeSet<String> {
         let case = self.stage.case;
         let mut needles = BTreeSet::new();
-        let mut add = |text: &str| {
-            // Short texts stand everywhere by chance.
-            if text.chars().count() >= 5 {
-                needles.insert(text.to_lowercase());
-                needles.insert(
-                    url::form_urlencoded::byte_serialize(text.as_bytes())
-                        .collect::<String>()
-                        .to_lowercase(),
-                );
-            }
-        };
+        let mut add = |text: &str| needles.extend(forms(text));
         case.values.values().for_each(|value| add(value));
         for order in case.all_orders() {
             order.canaries.values().for_each(|value| add(value));
@@ -195,16 +197,31 @@ impl Driver<'_> {
             }
             person.ids.values().for_each(|value| add(value));
         }
-        for shop in self.stage.shops {
-            shop.secrets().for_each(|(_, secret)| add(secret));
-        }
         needles
+    }
+
+    /// The same for what its shops have to keep secret.
+    pub(super) fn secrets(&self) -> BTreeSet<String> {
+        self.stage.shops.iter().flat_map(Shop::secrets).flat_map(|(_, text)| forms(text)).collect()
     }
 }
 
-fn holds(line: &str, needles: &BTreeSet<String>) -> bool {
-    let line = line.to_lowercase();
-    needles.iter().any(|needle| line.contains(needle))
+/// As it may stand in a log; nothing of short texts, which stand everywhere by chance.
+fn forms(text: &str) -> impl Iterator<Item = String> {
+    let encoded = || url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
+    let forms = (text.chars().count() >= 5).then(|| [text.to_owned(), encoded()]);
+    forms.into_iter().flatten().map(|form| form.to_lowercase())
+}
+
+fn lines_with<'t, 'n>(text: &'t str, needles: impl Iterator<Item = &'n String>) -> Vec<&'t str> {
+    // Hardly any of them stands anywhere: only these are looked for line by line.
+    let lower = text.to_lowercase();
+    let found: Vec<&String> = needles.filter(|needle| lower.contains(needle.as_str())).collect();
+    let holds = |line: &&str| {
+        let line = line.to_lowercase();
+        found.iter().any(|needle| line.contains(needle.as_str()))
+    };
+    if found.is_empty() { Vec::new() } else { text.lines().filter(holds).take(MOST).collect() }
 }
 
 /// The log's JSONPaths, read once.
@@ -294,5 +311,19 @@ fn text(path: &JsonPath, node: &Value) -> Option<String> {
         Value::Null => None,
         Value::String(text) => Some(text.clone()),
         other => Some(other.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_lines_that_hold_a_value_are_kept() {
+        let needles: Vec<String> = forms("Jane Doe").chain(forms("x")).collect();
+        assert_eq!(needles, ["jane doe", "jane+doe"], "short texts stand everywhere by chance");
+        let text = "hello JANE Doe\nnobody x\n?name=Jane+Doe\n";
+        let lines = lines_with(text, needles.iter());
+        assert_eq!(lines, ["hello JANE Doe", "?name=Jane+Doe"]);
     }
 }

@@ -3,7 +3,7 @@
 
 use std::{path::Path, sync::Arc};
 
-use serde_json::json;
+use serde_json::{Value, json};
 use wiremock::{Mock, MockServer, Request, ResponseTemplate, matchers::any};
 
 use super::*;
@@ -357,7 +357,9 @@ async fn the_log_is_read_for_the_cases_own_orders() {
         .await;
     Mock::given(any()).respond_with(ResponseTemplate::new(503)).mount(&play.server).await;
     let handle = play.gateway.open(Arc::clone(&play.case), &play.shops, None).unwrap();
-    let mut driver = play.driver(&handle);
+    let of_this = play.driver(&handle).read_back().await;
+    assert_eq!(of_this.health, None, "nothing goes wrong by plan: nobody asks");
+    let mut driver = play.driver(&handle).asking_for_health();
     driver.play().await;
     let readings = driver.read_back().await;
     let log = readings.log.unwrap();
@@ -403,7 +405,7 @@ async fn everybody_of_a_bulk_lands_and_orders() {
 async fn every_secret_of_a_shop_is_looked_for_in_the_relays_output() {
     let play = Play::of("  - order: { id: A }\n").await;
     let handle = play.gateway.open(Arc::clone(&play.case), &play.shops, None).unwrap();
-    let needles = play.driver(&handle).needles();
+    let needles = play.driver(&handle).secrets();
     let secrets = play.shops.iter().flat_map(Shop::secrets).filter(|(_, s)| s.len() >= 5);
     for (name, secret) in secrets {
         assert!(needles.contains(&secret.to_lowercase()), "{name}");

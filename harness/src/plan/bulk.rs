@@ -3,6 +3,8 @@
 //! It is written out as ordinary steps before anybody is made up, so that everything behind it (people, truth, checks) sees
 //! orders like any others: `A1`, the shopper's own, to `A50`.
 
+use std::sync::Arc;
+
 use crate::scenario::{OrderStep, Scenario, Step};
 
 /// Most orders that one `bulk` stands for.
@@ -14,7 +16,7 @@ pub(crate) fn nth_id(id: &str, nth: u32) -> String {
 }
 
 /// The scenario with every bulk written out.
-pub(super) fn written_out(mut scenario: Scenario) -> Scenario {
+pub(super) fn written_out(scenario: Arc<Scenario>) -> Arc<Scenario> {
     if !scenario.steps.iter().any(|step| matches!(step, Step::Order(order) if order.bulk.is_some()))
     {
         return scenario;
@@ -29,8 +31,7 @@ pub(super) fn written_out(mut scenario: Scenario) -> Scenario {
             step => steps.push(step.clone()),
         }
     }
-    scenario.steps = steps;
-    scenario
+    Arc::new(Scenario { steps, ..Scenario::clone(&scenario) })
 }
 
 fn of_bulk(order: &OrderStep, before: &[Step]) -> Vec<Step> {

@@ -1,9 +1,6 @@
 //! What a case asks of a relay, read off its scenario: capabilities, a process or an account of its own.
 
-use crate::{
-    scenario::{Answers, Capability, Expect, ExpectedOutcome, Given, Scenario, Step, Topic},
-    sut::profile::{Profile, Shops},
-};
+use crate::scenario::{Answers, Capability, Expect, ExpectedOutcome, Given, Scenario, Step, Topic};
 
 /// Capabilities that the steps, expectations and settings imply, and those declared; sorted.
 pub(super) fn needs(scenario: &Scenario) -> Vec<Capability> {
@@ -57,8 +54,8 @@ fn of_shop(shop: Option<&str>) -> Option<Capability> {
     (shop == Some("two")).then_some(Capability::Shops)
 }
 
-/// True if the case would disturb others in the same relay.
-fn private_relay(scenario: &Scenario) -> bool {
+/// True if the case would disturb others in the same relay: it is played on a process that no other case uses.
+pub(super) fn own_relay(scenario: &Scenario) -> bool {
     let disturbs = |step: &Step| matches!(step, Step::Restart(_) | Step::Clock(_));
     let refuses = |given: &Given| matches!(given, Given::Platform(fault) if matches!(fault.answers, Answers::Refuse));
     // The stand-ins of a process are its own: what is planned for one case must not meet another.
@@ -76,10 +73,4 @@ pub(super) fn alone_at_its_account(scenario: &Scenario) -> bool {
     !scenario.given.is_empty()
         || scenario.steps.iter().any(disturbs)
         || scenario.expect.iter().any(is_health)
-}
-
-/// True if the case is played on a relay process that no other case uses.
-pub(super) fn own_relay(scenario: &Scenario, profile: &Profile) -> bool {
-    let single = matches!(profile.shops, Shops::Single) && profile.start.is_some();
-    private_relay(scenario) || single && alone_at_its_account(scenario)
 }

@@ -8,7 +8,7 @@ use std::{
 
 use tokio::task::JoinSet;
 
-use super::{Options, Run, plan_options, scenarios};
+use super::{Options, Run, case::Played, plan_options, scenarios};
 use crate::{
     plan::{Case, cases},
     verdict::{CaseVerdict, Status},
@@ -60,7 +60,7 @@ pub(super) async fn play(run: &Arc<Run>, decided: &mut [CaseVerdict]) {
     }
     while let Some(joined) = tasks.join_next().await {
         // A case that ends badly leaves its first verdict.
-        let Ok(Some((mut verdict, _))) = joined else { continue };
+        let Ok(Some(Played { mut verdict, .. })) = joined else { continue };
         let Some(first) = decided.iter_mut().find(|first| first.case == verdict.case) else {
             continue;
         };

@@ -5,10 +5,11 @@ use std::{sync::Arc, time::Instant};
 use tokio::sync::SemaphorePermit;
 
 use super::{
-    Run,
+    Options, Run,
     busy::Playing,
     millis,
     relay::started,
+    spares::{self, Spare},
     wait::{Terms, read_back, until_decided},
 };
 use crate::{
@@ -19,22 +20,39 @@ use crate::{
     plan::{Case, Shop, cases},
     platforms,
     snapshot::{self, Compared},
-    sut::{process::Relay, profile::Shops},
+    sut::{
+        process::{Relay, StartError},
+        profile::Shops,
+    },
     truth,
     verdict::{CaseVerdict, Status},
 };
 
+/// What came of a case.
+pub(super) struct Played {
+    pub(super) verdict: CaseVerdict,
+    /// The snapshot that changed, if one did.
+    pub(super) changed: Option<String>,
+    /// All orders were decided and the control order was taken.
+    settled: bool,
+}
+
 impl Run {
-    pub(super) async fn case(&self, case: Arc<Case>) -> Option<(CaseVerdict, Option<String>)> {
-        // A relay of its own costs a process; it takes nobody's place at the shared one.
-        let turns = if case.private_relay { &self.private } else { &self.jobs };
+    /// `None`: it cannot be played any more.
+    pub(super) async fn case(&self, case: Arc<Case>) -> Option<Played> {
+        // A process that is not the shared one takes nobody's place there.
+        let shared = !case.private_relay && !self.options.has_spares_for(&case);
+        let turns = if shared { &self.jobs } else { &self.private };
         let _turn = turns.acquire().await.ok()?;
-        let _room = self.room_for(&case).await;
         if self.vitals.gone().is_some() {
             return None;
         }
         if case.private_relay {
+            let _room = self.room().await;
             return Some(self.with_private_relay(case).await);
+        }
+        if !shared {
+            return Some(self.with_spare_relay(case).await);
         }
         let relay = self.shared.as_ref()?;
         let lease = self.pool.take(case.shops_needed(), case.alone).await?;
@@ -42,15 +60,14 @@ impl Run {
             lease.shops().iter().filter_map(|i| self.shops.get(*i)).cloned().collect();
         let handle = match self.gateway.open(Arc::clone(&case), &shops, None) {
             Ok(handle) => handle,
-            Err(why) => return Some((fault(&case, why), None)),
+            Err(why) => return Some(fault(&case, why)),
         };
-        let (verdict, changed) = self.play(&case, &shops, relay, handle).await;
-        Some((verdict, changed))
+        Some(self.play(&case, &shops, relay, handle).await)
     }
 
     /// Where nearly every case needs a process, dozens of them would leave each other, and us, no time to answer in time.
-    async fn room_for(&self, case: &Case) -> Option<SemaphorePermit<'_>> {
-        if !case.private_relay || !self.pool.is_short() {
+    async fn room(&self) -> Option<SemaphorePermit<'_>> {
+        if !self.pool.is_short() {
             return None;
         }
         tokio::select! {
@@ -60,10 +77,70 @@ impl Run {
         }
     }
 
-    pub(super) async fn with_private_relay(
-        &self,
-        case: Arc<Case>,
-    ) -> (CaseVerdict, Option<String>) {
+    /// In a process that no other case uses, by a door of its own.
+    async fn with_private_relay(&self, case: Arc<Case>) -> Played {
+        let shops = self.shops_of_its_own(&case);
+        let door = match self.gateway.open_door().await {
+            Ok(door) => door,
+            Err(e) => return fault(&case, e.to_string()),
+        };
+        let mut settings = self.options.settings.clone();
+        settings.extend(case.scenario.settings.clone());
+        let given = &case.scenario.given;
+        let relay = match started(&self.options.profile, &shops, &door, &settings, given).await {
+            Ok(relay) => relay,
+            Err(e) => return not_started(&case, &e),
+        };
+        let handle = match self.gateway.open(Arc::clone(&case), &shops, Some(&door)) {
+            Ok(handle) => handle,
+            Err(why) => return fault(&case, why),
+        };
+        let played = self.play(&case, &shops, &relay, handle).await;
+        relay.shut_down().await;
+        played
+    }
+
+    /// In a process that other cases may have used before, one after the other.
+    async fn with_spare_relay(&self, case: Arc<Case>) -> Played {
+        let used = async {
+            if !spares::may_follow(&case.scenario) {
+                std::future::pending::<()>().await;
+            }
+            self.spares.take().await
+        };
+        // Held until the case is over.
+        let (used, _room) = tokio::select! {
+            biased;
+            spare = used => (Some(spare), None),
+            room = self.room() => (None, room),
+        };
+        let spare = match used {
+            Some(spare) => spare,
+            None => {
+                let shops = self.shops_of_its_own(&case);
+                let Options { profile, settings, .. } = &self.options;
+                match started(profile, &shops, self.gateway.door(), settings, &[]).await {
+                    Ok(relay) => Spare { relay, shops, after: String::new() },
+                    Err(e) => return not_started(&case, &e),
+                }
+            }
+        };
+        let handle = match self.gateway.open(Arc::clone(&case), &spare.shops, None) {
+            Ok(handle) => handle,
+            Err(why) => return fault(&case, why),
+        };
+        let played = self.play(&case, &spare.shops, &spare.relay, handle).await;
+        if spares::leaves_nothing(&case.scenario, &played.verdict, played.settled) {
+            self.spares.put(Spare { after: case.name.clone(), ..spare });
+        } else {
+            self.unanswered.note(&spare.relay.services().calls());
+            spare.relay.shut_down().await;
+        }
+        played
+    }
+
+    /// Shops that no other case of the run has.
+    fn shops_of_its_own(&self, case: &Case) -> Vec<Shop> {
         let first = match self.options.profile.shops {
             Shops::AsNeeded | Shops::Single => self.shops.len() + case.id * 2,
             Shops::Fixed(_) => 0,
@@ -71,28 +148,7 @@ impl Run {
         let shops =
             cases::shops(self.options.seed, first, case.shops_needed(), &self.options.profile);
         self.gateway.add_shops(&shops);
-        let door = match self.gateway.open_door().await {
-            Ok(door) => door,
-            Err(e) => return (fault(&case, e.to_string()), None),
-        };
-        let mut settings = self.options.settings.clone();
-        settings.extend(case.scenario.settings.clone());
-        let given = &case.scenario.given;
-        let relay = match started(&self.options.profile, &shops, &door, &settings, given).await {
-            Ok(relay) => relay,
-            Err(e) => {
-                let mut verdict = fault(&case, format!("its own relay did not start: {e}"));
-                verdict.status = Status::Inconclusive;
-                return (verdict, None);
-            }
-        };
-        let handle = match self.gateway.open(Arc::clone(&case), &shops, Some(&door)) {
-            Ok(handle) => handle,
-            Err(why) => return (fault(&case, why), None),
-        };
-        let played = self.play(&case, &shops, &relay, handle).await;
-        relay.shut_down().await;
-        played
+        shops
     }
 
     pub(super) async fn play(
@@ -101,9 +157,9 @@ impl Run {
         shops: &[Shop],
         relay: &Relay,
         handle: CaseHandle,
-    ) -> (CaseVerdict, Option<String>) {
+    ) -> Played {
         let Some(platform) = platforms::by_id(case.platform) else {
-            return (fault(case, format!("no platform {}", case.platform)), None);
+            return fault(case, format!("no platform {}", case.platform));
         };
         let (began, playing) = (Instant::now(), Playing::begins(&self.strain, relay));
         let mut driver =
@@ -152,7 +208,8 @@ impl Run {
         let changed = (case.id < self.planned)
             .then(|| self.snapshot(case, shops, &history, &truth, &mut verdict))
             .flatten();
-        (verdict, changed)
+        let settled = history.waited.decided && history.waited.sentinel;
+        Played { verdict, changed, settled }
     }
 
     pub(super) fn snapshot(
@@ -181,8 +238,15 @@ impl Run {
     }
 }
 
-fn fault(case: &Case, why: String) -> CaseVerdict {
-    CaseVerdict {
+/// Nothing is known of a relay that does not run.
+fn not_started(case: &Case, error: &StartError) -> Played {
+    let mut played = fault(case, format!("its own relay did not start: {error}"));
+    played.verdict.status = Status::Inconclusive;
+    played
+}
+
+fn fault(case: &Case, why: String) -> Played {
+    let verdict = CaseVerdict {
         case: case.name.clone(),
         title: case.scenario.title.clone(),
         platform: case.platform.to_owned(),
@@ -196,5 +260,6 @@ fn fault(case: &Case, why: String) -> CaseVerdict {
         declared_ms: 0,
         evidence: Vec::new(),
         known: Vec::new(),
-    }
+    };
+    Played { verdict, changed: None, settled: false }
 }

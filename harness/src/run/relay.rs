@@ -40,7 +40,7 @@ pub(super) async fn shared_relay(
     if let Some(url) = &options.relay {
         return reached(&options.profile, url).await.map(Some);
     }
-    if plan.cases.iter().all(|case| case.private_relay) {
+    if plan.cases.iter().all(|case| case.private_relay || options.has_spares_for(case)) {
         return Ok(None);
     }
     started(&options.profile, shops, gateway.door(), &options.settings, &[])

@@ -10,14 +10,17 @@ use crate::{
     history::{Action, Did, Readings, Waited},
     judge,
     plan::Case,
-    platforms::{Channel, Platform},
-    scenario::{Answers, Expect, LogState, Step},
+    platforms::{Channel, FailureClass, Platform},
+    scenario::{Answers, Expect, Fault, LogState, Step},
     sut::profile::Profile,
     truth::{Count, Truth},
 };
 
 /// What a case may take to settle after its control order was taken, on a busy machine.
 const SLACK: Duration = Duration::from_secs(4);
+
+/// What a platform asks for that says in its own words when to come back.
+const IN_OWN_WORDS: Duration = Duration::from_secs(1);
 
 /// What a wait goes by.
 #[derive(Clone, Copy)]
@@ -229,14 +232,20 @@ fn declared_waiting(case: &Case, profile: &Profile) -> Duration {
     sum
 }
 
-/// What a case will probably take, to start the longest first: its declared waits, and the wait for a landing that is not told
-/// before its order.
+/// What a case will probably take, to start the longest first: its declared waits, those that a platform names in its own
+/// words, and the wait for a landing that is not told before its order, or long before it.
 pub(super) fn likely_time(case: &Case, profile: &Profile) -> Duration {
     let mut known = Vec::new();
-    let mut time = declared_waiting(case, profile);
+    let own_words = |fault: &&Fault| {
+        matches!(fault.answers, Answers::Failure(FailureClass::RateLimited))
+            && fault.retry_after.or(fault.retry_after_date).is_none()
+    };
+    let waits = u32::try_from(case.scenario.faults().filter(own_words).count()).unwrap_or(u32::MAX);
+    let mut time = declared_waiting(case, profile) + waits * IN_OWN_WORDS;
     for step in &case.scenario.steps {
         match step {
             Step::Visit(visit) if visit.late.is_none() => known.push(visit.by.as_deref()),
+            Step::Clock(_) => known.clear(),
             Step::Order(order) if !known.contains(&order.by.as_deref()) => {
                 time += profile.policies.stitch_grace.unsigned();
             }

@@ -79,7 +79,7 @@ pub fn load_str(name: &str, text: &str) -> Result<Scenario, LoadErrors> {
 ///
 /// # Errors
 /// In words: what does not fit.
-pub fn with_variant(scenario: &Scenario, variant: &Variant) -> Result<Scenario, String> {
+fn with_variant(scenario: &Scenario, variant: &Variant) -> Result<Scenario, String> {
     let mut source = (*scenario.source).clone();
     let Value::Object(top) = &mut source else { return Err("the scenario has no source".into()) };
     let whole_lists =
@@ -242,6 +242,7 @@ fn parse(name: &str, file: &str, text: &str) -> Result<Scenario, LoadErrors> {
             Some(hint),
         ));
     }
+    let mut merged_ones = Vec::with_capacity(scenario.variants.len());
     for (i, variant) in scenario.variants.iter().enumerate() {
         let place = tree.place(&format!("variants/{i}"));
         let label = format!("variant `{}`", variant.name);
@@ -251,18 +252,20 @@ fn parse(name: &str, file: &str, text: &str) -> Result<Scenario, LoadErrors> {
                 let message = format!("{label}: {message}");
                 errors.push(reporter.error(place, message, Some(hint.into())));
             }
-            Ok(merged) => errors.extend(
+            Ok(merged) => {
                 // What the base breaks by itself was said already.
-                rules::broken(&merged)
+                let broken = rules::broken(&merged)
                     .into_iter()
-                    .filter(|broken| !rules::broken(&scenario).contains(broken))
-                    .map(|b| {
-                        let message = format!("{label}: {}: {}", b.at, b.message);
-                        reporter.error(place, message, Some(b.hint))
-                    }),
-            ),
+                    .filter(|broken| !rules::broken(&scenario).contains(broken));
+                errors.extend(broken.map(|b| {
+                    let message = format!("{label}: {}: {}", b.at, b.message);
+                    reporter.error(place, message, Some(b.hint))
+                }));
+                merged_ones.push(Arc::new(merged));
+            }
         }
     }
+    scenario.merged = Arc::new(merged_ones);
     errors.sort_by_key(|error| error.place);
     if errors.is_empty() { Ok(scenario) } else { Err(LoadErrors { errors }) }
 }

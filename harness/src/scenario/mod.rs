@@ -53,6 +53,9 @@ pub struct Scenario {
     /// The file as plain JSON: what variants are merged onto.
     #[serde(skip)]
     pub source: Arc<serde_json::Value>,
+    /// The scenario with each of its variants merged into it, in their order.
+    #[serde(skip)]
+    pub merged: Arc<Vec<Arc<Scenario>>>,
     /// One sentence that says what holds if the relay is right.
     pub title: String,
     /// Catalogue entries that it covers.

@@ -2,7 +2,7 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use regex::Regex;
@@ -19,11 +19,20 @@ const LINE_LIMIT: usize = 8 * 1024;
 
 /// One stream's last bytes.
 #[derive(Debug, Clone, Default)]
-pub struct Tail(Arc<Mutex<VecDeque<u8>>>);
+pub struct Tail(Arc<Mutex<Kept>>);
+
+#[derive(Debug, Default)]
+struct Kept {
+    bytes: VecDeque<u8>,
+    /// All that came.
+    total: u64,
+}
 
 impl Tail {
     fn push(&self, bytes: &[u8]) {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut tail = self.kept();
+        tail.total += bytes.len() as u64;
+        let kept = &mut tail.bytes;
         let bytes = bytes.get(bytes.len().saturating_sub(KEPT)..).unwrap_or_default();
         let excess = (kept.len() + bytes.len()).saturating_sub(KEPT);
         kept.drain(..excess);
@@ -32,9 +41,25 @@ impl Tail {
 
     /// What is kept, as text.
     pub fn text(&self) -> String {
-        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (a, b) = kept.as_slices();
-        String::from_utf8_lossy(&[a, b].concat()).into_owned()
+        self.text_since(0)
+    }
+
+    /// How much has come so far.
+    pub fn mark(&self) -> u64 {
+        self.kept().total
+    }
+
+    /// What is kept of what has come since, as text.
+    pub fn text_since(&self, mark: u64) -> String {
+        let tail = self.kept();
+        let since = usize::try_from(tail.total.saturating_sub(mark)).unwrap_or(usize::MAX);
+        let begin = tail.bytes.len().saturating_sub(since);
+        let bytes: Vec<u8> = tail.bytes.range(begin..).copied().collect();
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The last few lines, for error messages.
@@ -96,6 +121,11 @@ mod tests {
         }
         assert_eq!(tail.text().len(), KEPT);
         assert_eq!(tail.last_lines(2), "line 99998\nline 99999");
+        let mark = tail.mark();
+        assert_eq!(tail.text_since(mark), "");
+        tail.push(b"news\n");
+        assert_eq!(tail.text_since(mark), "news\n");
+        assert_eq!(tail.text_since(0), tail.text(), "what is gone is gone");
         tail.push(&vec![b'x'; 2 * KEPT]);
         assert_eq!(tail.text(), "x".repeat(KEPT));
     }

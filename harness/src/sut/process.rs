@@ -120,13 +120,17 @@ pub enum StartError {
 #[derive(Debug)]
 pub struct Relay {
     templates: Templates,
-    secret: String,
-    settings: Value,
+    /// What every call template may refer to.
+    facts: Facts,
     http: Http,
     base_url: Mutex<String>,
     child: Option<Child>,
     services: Services,
 }
+
+/// A moment in what a relay prints.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct OutputMark([u64; 2]);
 
 impl Relay {
     /// Starts the relay that the profile describes, on a work folder of its own, and waits until it is ready.
@@ -201,7 +205,8 @@ impl Relay {
         };
         let base_url = child.spawn().await?;
         let base_url = Mutex::new(base_url);
-        Ok(Self { templates, secret, settings, http, base_url, child: Some(child), services })
+        let facts = call_facts(settings, &secret);
+        Ok(Self { templates, facts, http, base_url, child: Some(child), services })
     }
 
     /// A relay that somebody else runs; it has to take connections within this time.
@@ -219,8 +224,7 @@ impl Relay {
         }
         Ok(Self {
             templates: compile(profile)?,
-            secret: String::new(),
-            settings: json!({}),
+            facts: call_facts(json!({}), ""),
             http: http(profile, Roots::OfTheMachine)?,
             base_url: Mutex::new(url.to_owned()),
             child: None,
@@ -244,9 +248,8 @@ impl Relay {
     }
 
     /// What every call template may refer to besides its own facts.
-    pub fn call_facts(&self) -> Map<String, Value> {
-        let facts = [("settings", self.settings.clone()), ("secret", self.secret.clone().into())];
-        facts.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+    pub fn call_facts(&self) -> Facts {
+        self.facts.clone()
     }
 
     /// The stand-ins for other services that were started with it.
@@ -274,8 +277,20 @@ impl Relay {
 
     /// The last part of what it printed, by stream.
     pub fn output(&self) -> Vec<(&'static str, String)> {
+        self.output_since(OutputMark::default())
+    }
+
+    /// How much it has printed so far.
+    pub fn output_mark(&self) -> OutputMark {
+        self.child.as_ref().map_or_else(OutputMark::default, |child| {
+            OutputMark([child.stdout.mark(), child.stderr.mark()])
+        })
+    }
+
+    /// The last part of what it has printed since, by stream.
+    pub fn output_since(&self, OutputMark([out, err]): OutputMark) -> Vec<(&'static str, String)> {
         self.child.as_ref().map_or_else(Vec::new, |child| {
-            vec![("stdout", child.stdout.text()), ("stderr", child.stderr.text())]
+            vec![("stdout", child.stdout.text_since(out)), ("stderr", child.stderr.text_since(err))]
         })
     }
 
@@ -300,6 +315,13 @@ impl Relay {
         *lock(&self.base_url) = url;
         Ok(begin.elapsed())
     }
+}
+
+fn call_facts(settings: Value, secret: &str) -> Facts {
+    let mut facts = Facts::default();
+    facts.insert("settings", settings);
+    facts.insert("secret", json!(secret));
+    facts
 }
 
 /// A call may take what the profile declares for answers, and a little more so that a late answer is seen as late.

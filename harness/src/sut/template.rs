@@ -65,13 +65,45 @@ pub struct Templates {
     names: Arc<BTreeMap<String, HashSet<String>>>,
 }
 
-/// What templates may refer to, made ready once for all templates of a call.
+/// One fact, made ready for the template engine: cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Facts(Value);
+pub struct Fact(Value);
 
+impl From<serde_json::Value> for Fact {
+    fn from(fact: serde_json::Value) -> Self {
+        Self(Value::from(Serde(fact)))
+    }
+}
+
+/// What templates may refer to, by name; made ready once for all templates of a call.
+#[derive(Debug, Clone, Default)]
+pub struct Facts(BTreeMap<String, Value>);
+
+impl Facts {
+    /// Adds one, in the place of one of the same name.
+    pub fn insert(&mut self, name: &str, fact: impl Into<serde_json::Value>) {
+        self.insert_ready(name, fact.into().into());
+    }
+
+    /// The same with one that was made ready before.
+    pub fn insert_ready(&mut self, name: &str, fact: Fact) {
+        self.0.insert(name.to_owned(), fact.0);
+    }
+
+    /// Adds the members of a map.
+    pub fn extend(&mut self, facts: Map<String, serde_json::Value>) {
+        self.0.extend(facts.into_iter().map(|(name, fact)| (name, Fact::from(fact).0)));
+    }
+}
+
+/// The members of an object.
 impl From<serde_json::Value> for Facts {
     fn from(facts: serde_json::Value) -> Self {
-        Self(Value::from(Serde(facts)))
+        let mut all = Self::default();
+        if let serde_json::Value::Object(members) = facts {
+            all.extend(members);
+        }
+        all
     }
 }
 

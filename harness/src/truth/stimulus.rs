@@ -1,6 +1,7 @@
 //! Facts read from what the harness itself sent: the order's own times and state as the store told them, and which
 //! facts a scenario's patch may have changed.
 
+use serde::Deserialize;
 use serde_json::Value;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
@@ -20,33 +21,45 @@ pub(super) struct Told {
     pub(super) state: Option<OrderState>,
 }
 
+/// The members of a body that are read here; a body has a hundred.
+#[derive(Deserialize)]
+struct Words {
+    processed_at: Option<Value>,
+    created_at: Option<Value>,
+    cancelled_at: Option<Value>,
+    financial_status: Option<Value>,
+    data: Option<Value>,
+}
+
 /// What a delivery told, as its body says where a scenario may have patched it, else as the driver noted it.
 pub(super) fn told(call: &Call, shown: &Shown, at: OffsetDateTime) -> Told {
     let own_words = matches!(shown.format, "shopify" | "standard_webhooks");
-    match call.request.json().filter(|_| own_words) {
-        Some(body) => Told { times: times(&body), state: state(&body) },
+    let words = || serde_json::from_str::<Words>(&call.request.body).ok();
+    match own_words.then(words).flatten() {
+        Some(words) => Told { times: times(&words), state: state(words) },
         None if own_words || shown.format.is_empty() => Told::default(),
         // Without a time of its own an event happens when it is told.
         None => Told { times: vec![shown.placed_at.unwrap_or(at)], state: shown.state },
     }
 }
 
-fn times(body: &Value) -> Vec<OffsetDateTime> {
-    let mut times: Vec<OffsetDateTime> = ["/processed_at", "/created_at", "/data/placed_at"]
-        .iter()
-        .filter_map(|at| body.pointer(at)?.as_str())
-        .filter_map(|text| OffsetDateTime::parse(text, &Rfc3339).ok())
-        .collect();
+fn times(words: &Words) -> Vec<OffsetDateTime> {
+    let placed_at = words.data.as_ref().and_then(|data| data.get("placed_at"));
+    let mut times: Vec<OffsetDateTime> =
+        [words.processed_at.as_ref(), words.created_at.as_ref(), placed_at]
+            .into_iter()
+            .filter_map(|at| OffsetDateTime::parse(at?.as_str()?, &Rfc3339).ok())
+            .collect();
     times.dedup();
     times
 }
 
-fn state(body: &Value) -> Option<OrderState> {
-    if body.get("cancelled_at").is_some_and(|at| !at.is_null()) {
+fn state(words: Words) -> Option<OrderState> {
+    if words.cancelled_at.is_some() {
         return Some(OrderState::Cancelled);
     }
-    let state = body.get("financial_status").or_else(|| body.pointer("/data/state"))?;
-    serde_json::from_value(state.clone()).ok()
+    let state = words.financial_status.or_else(|| words.data?.get("state").cloned())?;
+    serde_json::from_value(state).ok()
 }
 
 /// Every fact that an order's own words decide.

@@ -66,8 +66,10 @@ pub(super) async fn clicks(
         checkout_token: fields.text("checkout_token")?,
         at_ms: observed_ms,
     };
-    let (stored, wakes) =
-        app.store.write(move |db, rules| browser::record(db, rules, &visit, now_ms)).await?;
+    let (stored, wakes) = app
+        .store
+        .write_in(&shop.id, move |db, rules| browser::record(db, rules, &visit, now_ms))
+        .await?;
     app.deliveries.wake(&wakes);
     let answer = if stored {
         json!({"stored": true})
@@ -100,8 +102,10 @@ pub(super) async fn consent(
         checkout_token: None,
         at_ms: now_ms,
     };
-    let (_, wakes) =
-        app.store.write(move |db, rules| browser::record(db, rules, &visit, now_ms)).await?;
+    let (_, wakes) = app
+        .store
+        .write_in(&shop.id, move |db, rules| browser::record(db, rules, &visit, now_ms))
+        .await?;
     app.deliveries.wake(&wakes);
     Ok(with_cors(StatusCode::NO_CONTENT.into_response(), origin))
 }

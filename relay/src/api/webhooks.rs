@@ -96,7 +96,9 @@ pub(super) async fn standard(
 
 async fn take(app: &App, intake: Intake) -> Answer {
     let now_ms = app.clock.now_ms();
-    let taken = app.store.write(move |db, rules| intake::take(db, rules, &intake, now_ms)).await?;
+    let shop = intake.shop.clone();
+    let write = move |db: &_, rules: &_| intake::take(db, rules, &intake, now_ms);
+    let taken = app.store.write_in(&shop, write).await?;
     app.deliveries.wake(&taken.wakes);
     Ok(Json(if taken.duplicate { json!({"duplicate": true}) } else { json!({"accepted": true}) }))
 }

@@ -118,6 +118,19 @@ impl Shop {
         Ok(destination)
     }
 
+    /// Whether anything goes out encrypted.
+    pub(crate) fn uses_tls(&self) -> bool {
+        let addresses = [
+            self.meta.as_ref().map(|s| &s.base_url),
+            self.google_ads.as_ref().map(|s| &s.base_url),
+            self.google_ads.as_ref().map(|s| &s.token_url),
+            self.data_manager.as_ref().map(|s| &s.base_url),
+            self.data_manager.as_ref().map(|s| &s.token_url),
+            self.tiktok.as_ref().map(|s| &s.base_url),
+        ];
+        addresses.into_iter().flatten().any(|address| !address.starts_with("http://"))
+    }
+
     /// Whether every setting can be right by itself; settings are named below the shop.
     pub(super) fn check(&self) -> Result<(), Fault> {
         let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_.".contains(&b);
@@ -203,5 +216,25 @@ impl Directory {
     #[must_use]
     pub fn shop_of_domain(&self, domain: &str) -> Option<&Arc<Shop>> {
         self.by_domain.get(&domain.to_ascii_lowercase())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn certificates_are_needed_unless_every_address_is_in_the_clear() {
+        let shop = |google: &str| -> Shop {
+            let meta =
+                "[meta]\npixel_id = '1'\naccess_token = 't'\nbase_url = 'http://127.0.0.1:9'\n";
+            toml::from_str(&format!("id = 'a'\n{meta}{google}")).unwrap()
+        };
+        assert!(!shop("").uses_tls());
+        let google = "[google_ads]\ncustomer_id = '1'\nconversion_action = '2'\nclient_id = 'c'\n\
+                      client_secret = 's'\nrefresh_token = 'r'\nbase_url = 'http://127.0.0.1:9'\n";
+        assert!(shop(google).uses_tls(), "the token endpoint is Google's own");
+        assert!(!shop(&format!("{google}token_url = 'http://127.0.0.1:9/token'\n")).uses_tls());
     }
 }

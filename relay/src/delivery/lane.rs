@@ -29,6 +29,9 @@ use crate::store::queue::{self, Attempt, Due, Finish, Next, Parked};
 const LONGEST_SLEEP: Duration = Duration::from_secs(60);
 /// Pause after the store failed.
 const STORE_PAUSE: Duration = Duration::from_secs(1);
+/// For so long a decision stands by itself if nothing was written meanwhile that could change it: time alone ages and
+/// expires.
+const FRESH: Duration = Duration::from_secs(1);
 /// Attempts without a delivery in between that make a lane unhealthy.
 const FAILING: u32 = 3;
 
@@ -52,6 +55,8 @@ struct State {
     /// Deliveries in flight; not durable: after a restart they are due again with the same key and body.
     busy: HashSet<i64>,
     requests: usize,
+    /// The queue may hold more than what is in flight: it is looked at again when a request has ended.
+    more: bool,
     failures: u32,
     failing_since: i64,
     reason: String,
@@ -71,6 +76,13 @@ pub(super) struct Problem {
     pub(super) state: &'static str,
     pub(super) since_ms: i64,
     pub(super) reason: String,
+}
+
+/// The moment at which it was decided what may be sent.
+#[derive(Debug, Clone, Copy)]
+struct Look {
+    news: u64,
+    at: Instant,
 }
 
 /// A conversion on its way.
@@ -94,6 +106,7 @@ impl Lane {
             parked: None,
             busy: HashSet::new(),
             requests: 0,
+            more: false,
             failures: 0,
             failing_since: 0,
             reason: String::new(),
@@ -173,9 +186,11 @@ impl Lane {
         loop {
             let now_ms = self.gear.clock.now_ms();
             let (destination, busy, slots, parked) = {
-                let state = self.state();
+                let mut state = self.state();
                 let most = if state.parked.is_some() { 1 } else { config.in_flight_per_lane };
                 let slots = most.saturating_sub(state.requests);
+                // Until it has been looked at.
+                state.more = true;
                 (state.destination.clone(), state.busy.clone(), slots, state.parked.clone())
             };
             if slots == 0 {
@@ -190,13 +205,15 @@ impl Lane {
             let limit = if parked.is_some() { 1 } else { most.saturating_mul(slots) };
             let key = self.key.clone();
             let delay = self.gear.store.rules().batch_delay_ms;
+            let look = Look { news: self.gear.store.news(&self.key.0), at: Instant::now() };
             let (due, next) = self
                 .gear
                 .store
                 .read(move |db| queue::due(db, &key, now_ms, limit, &busy, delay))
                 .await?;
             let looked_at = due.len();
-            let started = self.start(due, &destination, most, slots).await?;
+            self.state().more = next.is_some();
+            let started = self.start(due, look, &destination, most, slots).await?;
             if looked_at == 0 || started > 0 {
                 return Ok(next.map_or(LONGEST_SLEEP, |at| self.until(at)));
             }
@@ -212,6 +229,7 @@ impl Lane {
     async fn start(
         self: &Arc<Self>,
         due: Vec<Due>,
+        look: Look,
         destination: &Arc<dyn Destination>,
         most: usize,
         slots: usize,
@@ -244,7 +262,11 @@ impl Lane {
             refused.push(Finish { id: row.id, attempt: None, next });
         }
         let (mut batches, mut frozen) = (Vec::new(), Vec::new());
-        for members in requests(&travellers, most).into_iter().take(slots) {
+        let planned = requests(&travellers, most);
+        if planned.len() > slots {
+            self.state().more = true;
+        }
+        for members in planned.into_iter().take(slots) {
             let mut batch = Vec::new();
             for index in members {
                 let Some(parcel) = parcels.get_mut(index).and_then(Option::take) else { continue };
@@ -260,7 +282,7 @@ impl Lane {
             let wakes = self
                 .gear
                 .store
-                .write(move |db, rules| {
+                .note(move |db, rules| {
                     queue::freeze(db, &frozen)?;
                     queue::finish(db, rules, &refused, now_ms)
                 })
@@ -276,7 +298,9 @@ impl Lane {
             }
             let lane = self.clone();
             let destination = destination.clone();
-            self.gear.tasks.spawn(async move { lane.send(batch, destination.as_ref()).await });
+            self.gear
+                .tasks
+                .spawn(async move { lane.send(batch, look, destination.as_ref()).await });
         }
         Ok(started)
     }
@@ -288,7 +312,7 @@ impl Lane {
     }
 
     /// One request with everything that follows from it.
-    async fn send(self: Arc<Self>, batch: Vec<Parcel>, destination: &dyn Destination) {
+    async fn send(self: Arc<Self>, batch: Vec<Parcel>, look: Look, destination: &dyn Destination) {
         let ids: Vec<i64> = batch.iter().map(|p| p.id).collect();
         // What takes time comes first, then consent is looked at for the last time, then the request leaves.
         if let Some(oauth) = destination.oauth() {
@@ -296,26 +320,32 @@ impl Lane {
             // Without a token `exchange` asks again and says why there is none.
             drop(self.token.get(oauth, None, http, clock).await);
         }
-        let batch = self.still_allowed(batch, destination).await;
-        if !batch.is_empty() {
-            self.attempt(batch, destination).await;
-        }
-        {
+        let batch = self.still_allowed(batch, look, destination).await;
+        let all = batch.len() == ids.len();
+        let over = !batch.is_empty() && self.attempt(batch, destination).await && all;
+        let look_again = {
             let mut state = self.state();
             state.requests = state.requests.saturating_sub(1);
             for id in &ids {
                 state.busy.remove(id);
             }
+            state.more || !over
+        };
+        if look_again {
+            self.wake();
         }
-        self.wake();
     }
 
     /// The parcels that may still be sent; the others are withheld. On a store error nothing is sent now.
     async fn still_allowed(
         &self,
         batch: Vec<Parcel>,
+        look: Look,
         destination: &dyn Destination,
     ) -> Vec<Parcel> {
+        if look.at.elapsed() < FRESH && self.gear.store.news(&self.key.0) == look.news {
+            return batch;
+        }
         let key = self.key.clone();
         let ids: Vec<i64> = batch.iter().map(|p| p.id).collect();
         let rows = self.gear.store.read(move |db| {
@@ -347,7 +377,8 @@ impl Lane {
         allowed
     }
 
-    async fn attempt(&self, batch: Vec<Parcel>, destination: &dyn Destination) {
+    /// Sends and writes down what came of it; true if that is the end of every one of them.
+    async fn attempt(&self, batch: Vec<Parcel>, destination: &dyn Destination) -> bool {
         let at_ms = self.gear.clock.now_ms();
         let begun = Instant::now();
         let conversions: Vec<Conversion> = batch.iter().map(|p| p.conversion.clone()).collect();
@@ -377,12 +408,15 @@ impl Lane {
             };
             results.push(Finish { id: parcel.id, attempt: Some(attempt), next });
         }
+        let ended =
+            |next: &Next| matches!(next, Next::Delivered | Next::Withheld(_) | Next::Dead(_));
+        let over = results.iter().all(|result| ended(&result.next));
         let parking = self.learn(&outcomes, now_ms);
         let key = self.key.clone();
         let written = self
             .gear
             .store
-            .write(move |db, rules| {
+            .note(move |db, rules| {
                 if let Some(parking) = &parking {
                     queue::park(db, &key, parking.as_ref())?;
                 }
@@ -390,11 +424,15 @@ impl Lane {
             })
             .await;
         match written {
-            Ok(wakes) => self.pass_on(&wakes),
+            Ok(wakes) => {
+                self.pass_on(&wakes);
+                over
+            }
             Err(error) => {
                 // What was sent will be sent again with the same key and body.
                 tracing::error!(shop = self.key.0, destination = self.key.1, %error, "store");
                 tokio::time::sleep(STORE_PAUSE).await;
+                false
             }
         }
     }

@@ -4,6 +4,7 @@
 pub mod browser;
 pub mod intake;
 pub mod listing;
+mod news;
 pub mod people;
 pub mod queue;
 mod schema;
@@ -23,6 +24,7 @@ use tokio::sync::{Semaphore, oneshot};
 
 use crate::config::{Config, Policy};
 use crate::tasks::Tasks;
+use news::{About, News};
 use people::PersonKeys;
 
 /// Writes that share one transaction, hence one fsync.
@@ -86,6 +88,7 @@ struct Inner {
     permits: Semaphore,
     path: PathBuf,
     rules: Arc<Rules>,
+    news: Arc<News>,
     tasks: Tasks,
 }
 
@@ -131,6 +134,7 @@ impl Store {
             readers: Mutex::new(Vec::new()),
             permits: Semaphore::new(READERS),
             path: path.to_owned(),
+            news: Arc::new(News::of(config.shops.iter().map(|shop| shop.id.clone()))),
             rules,
             tasks: tasks.clone(),
         };
@@ -147,8 +151,47 @@ impl Store {
         T: Send + 'static,
         F: FnOnce(&Connection, &Rules) -> Result<T, rusqlite::Error> + Send + 'static,
     {
+        self.run(About::AnyShop, write).await
+    }
+
+    /// The same for a write that changes nothing but this shop's rows.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn write_in<T, F>(&self, shop: &str, write: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection, &Rules) -> Result<T, rusqlite::Error> + Send + 'static,
+    {
+        self.run(About::Shop(shop.to_owned()), write).await
+    }
+
+    /// The same for what deliveries write down about themselves, which changes nothing about whether others may go.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn note<T, F>(&self, write: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection, &Rules) -> Result<T, rusqlite::Error> + Send + 'static,
+    {
+        self.run(About::Nobody, write).await
+    }
+
+    /// Grows with every write that may have changed what may be sent for this shop, before its asker is answered. Equal
+    /// before a read and now: what was read still holds.
+    #[must_use]
+    pub fn news(&self, shop: &str) -> u64 {
+        self.inner.news.count(shop)
+    }
+
+    async fn run<T, F>(&self, about: About, write: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection, &Rules) -> Result<T, rusqlite::Error> + Send + 'static,
+    {
         let (answer, answered) = oneshot::channel();
-        let rules = self.inner.rules.clone();
+        let (rules, news) = (self.inner.rules.clone(), self.inner.news.clone());
         let job: Job = Box::new(move |connection| {
             let result = connection.map(|c| write(c, &rules));
             let failed = !matches!(result, Some(Ok(_)));
@@ -158,6 +201,9 @@ impl Store {
                     Some(Ok(value)) if committed => Ok(value),
                     _ => Err(StoreError::NotCommitted),
                 };
+                // After the commit, so that whoever counts before reading sees it in one or the other; before the
+                // answer, so that what was withdrawn stays unsent from then on.
+                news.add(&about);
                 // The asker may be gone (connection closed): the write stays valid.
                 drop(answer.send(result));
             });

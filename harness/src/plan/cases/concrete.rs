@@ -58,7 +58,7 @@ pub(super) fn concrete(draft: Draft, options: &PlanOptions<'_>) -> Result<Case, 
     let mut case = Case {
         id: 0,
         name,
-        private_relay: needs::own_relay(&scenario, options.profile),
+        private_relay: needs::own_relay(&scenario),
         alone: needs::alone_at_its_account(&scenario),
         scenario,
         variant,

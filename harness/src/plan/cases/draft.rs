@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use super::{CaseError, MAX_CASES, PlanError};
+use super::{MAX_CASES, PlanError};
 use crate::{
     plan::{bulk, people::Position},
     platforms::{PLATFORMS, Platform, by_id},
-    scenario::{OrderStep, Platforms, Scenario, Step, load::with_variant},
+    scenario::{OrderStep, Platforms, Scenario, Step},
 };
 
 /// One case before its people exist.
@@ -21,25 +21,14 @@ pub(super) struct Draft {
 /// Every case that the scenarios make, in order of names.
 pub(super) fn expand(scenarios: &[Scenario]) -> Result<Vec<Draft>, PlanError> {
     let mut drafts = Vec::new();
-    let mut errors = Vec::new();
     for scenario in scenarios {
-        let mut versions = Vec::new();
-        for variant in &scenario.variants {
-            match with_variant(scenario, variant) {
-                Ok(merged) => versions.push((Some(variant.name.clone()), merged)),
-                Err(message) => {
-                    errors.push(CaseError {
-                        case: format!("{}/{}", scenario.name, variant.name),
-                        message,
-                    });
-                }
-            }
-        }
+        let names = scenario.variants.iter().map(|variant| Some(variant.name.clone()));
+        let mut versions: Vec<_> = names.zip(scenario.merged.iter().cloned()).collect();
         if scenario.variants.is_empty() {
-            versions.push((None, scenario.clone()));
+            versions.push((None, Arc::new(scenario.clone())));
         }
         for (variant, scenario) in versions {
-            let scenario = Arc::new(bulk::written_out(scenario));
+            let scenario = bulk::written_out(scenario);
             let named: Vec<&'static dyn Platform> = match &scenario.platforms {
                 Platforms::All => PLATFORMS.iter().copied().filter(|p| p.counts_orders()).collect(),
                 Platforms::Only(ids) => {
@@ -54,9 +43,6 @@ pub(super) fn expand(scenarios: &[Scenario]) -> Result<Vec<Draft>, PlanError> {
                 drafts.push(Draft { name, scenario, variant, platform, at });
             }
         }
-    }
-    if !errors.is_empty() {
-        return Err(PlanError::Cases(errors));
     }
     if drafts.len() > MAX_CASES {
         return Err(PlanError::TooMany(drafts.len()));

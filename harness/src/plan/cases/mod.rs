@@ -86,7 +86,7 @@ pub fn outline(
     let outlines = chosen
         .into_iter()
         .map(|(draft, needs)| Outline {
-            private_relay: needs::own_relay(&draft.scenario, options.profile),
+            private_relay: needs::own_relay(&draft.scenario),
             name: draft.name,
             scenario: draft.scenario,
             variant: draft.variant,

@@ -130,7 +130,7 @@ impl Index {
         }
         let text = text.get(..end).unwrap_or_default();
         let lower = text.trim().to_lowercase();
-        found.extend(self.claim(whole_key(&lower)));
+        found.extend(whole_key(&lower).and_then(|key| self.claim(key)));
         for_each_key(&lower, |key| found.extend(self.claim(key)));
         if decode > 0 && text.contains('%') {
             for (name, value) in url::form_urlencoded::parse(text.as_bytes()) {

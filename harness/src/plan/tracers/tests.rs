@@ -143,6 +143,34 @@ fn nothing_traceable_has_no_owner() {
 }
 
 #[test]
+fn what_stands_in_the_place_of_contact_data_is_nobodys() {
+    let scenarios: Vec<_> = [("\"\"", "\"\""), ("\"null\"", "\"-\""), ("undefined", "\"N/A\"")]
+        .iter()
+        .enumerate()
+        .map(|(i, (email, phone))| {
+            let contact = format!("{{ email: {email}, phone: {phone}, country: US }}");
+            let steps =
+                format!("platforms: [meta]\nsteps:\n- order: {{ id: A, contact: {contact} }}\n");
+            scenario(&format!("missing/contact_{i}"), &steps)
+        })
+        .collect();
+    let profile = profile();
+    let plan = plan(
+        &scenarios,
+        &PlanOptions { seed: 3, profile: &profile, platforms: None, patterns: vec![] },
+    )
+    .unwrap();
+    let index = index(&plan);
+    // Behind the percent-encoded text stands an empty one, where a form may have its value.
+    for text in
+        ["", "1%2F%2F0KthdwSkxwZnR9R6x40W775xcSf5XkuFJar", "null", "undefined", "N/A", "1", "@"]
+    {
+        assert_eq!(owner(&index, &[text]), None, "{text}");
+        assert_eq!(owner(&index, &[&sha256(text)]), None, "{text}, hashed");
+    }
+}
+
+#[test]
 fn better_evidence_beats_more_of_it_and_a_draw_is_no_evidence() {
     let plan = planned();
     let index = index(&plan);

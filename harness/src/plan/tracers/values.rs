@@ -15,6 +15,11 @@ use crate::{
 
 /// Shortest part of a longer value or text that is looked at.
 const SHORTEST: usize = 12;
+/// Shortest text that can be anybody's as a whole: `1001`. Whatever is shorter stands everywhere, an empty text even behind
+/// every percent sign.
+const SHORTEST_WHOLE: usize = 4;
+/// Digits of the shortest telephone number.
+const SHORTEST_PHONE: usize = 7;
 
 /// The values of one case: fingerprint → rank and the orders that share it.
 #[derive(Debug, Default)]
@@ -34,13 +39,17 @@ impl Values {
     /// A value, and those parts of it that are long enough to be its own.
     fn parts(&mut self, rank: Rank, order: Option<usize>, value: &str) {
         let lower = value.trim().to_lowercase();
-        self.put(whole_key(&lower), rank, order);
+        if let Some(key) = whole_key(&lower) {
+            self.put(key, rank, order);
+        }
         for_each_key(&lower, |key| self.put(key, rank, order));
     }
 
     /// A value that counts only if a text is just that.
     pub(super) fn whole(&mut self, rank: Rank, order: Option<usize>, value: &str) {
-        self.put(whole_key(&value.trim().to_lowercase()), rank, order);
+        if let Some(key) = whole_key(&value.trim().to_lowercase()) {
+            self.put(key, rank, order);
+        }
     }
 
     /// What the plan made.
@@ -92,15 +101,18 @@ impl Values {
     }
 
     fn contact(&mut self, contact: &Contact, order: Option<usize>) {
-        let email = contact.email.iter().flat_map(|email| email_forms(email));
-        let phone =
-            contact.phone.iter().flat_map(|phone| phone_forms(phone, contact.country.as_deref()));
-        for form in email.chain(phone) {
+        // What stands in the place of an address or a number (`null`, `-`, nothing) is nobody's.
+        let email = contact.email.iter().filter(|text| text.contains('@'));
+        let digits = |text: &str| text.chars().filter(char::is_ascii_digit).count();
+        let phone = contact.phone.iter().filter(|text| digits(text) >= SHORTEST_PHONE);
+        let email_forms = email.clone().flat_map(|email| email_forms(email));
+        let phone_forms = phone.flat_map(|phone| phone_forms(phone, contact.country.as_deref()));
+        for form in email_forms.chain(phone_forms) {
             self.whole(Rank::Contact, order, &form);
             self.parts(Rank::Contact, order, &sha256(&form));
         }
         // The traceable part of an address that is written inside another text.
-        if let Some(email) = &contact.email {
+        for email in email {
             self.parts(Rank::Contact, order, email);
         }
     }
@@ -142,11 +154,11 @@ fn only(mut of: impl Iterator<Item = usize>) -> Option<usize> {
     of.next().is_none().then_some(first)
 }
 
-/// Fingerprint of a text as a whole.
-pub(super) fn whole_key(lower: &str) -> u64 {
+/// Fingerprint of a text as a whole, if it is long enough to be anybody's.
+pub(super) fn whole_key(lower: &str) -> Option<u64> {
     let mut hasher = DefaultHasher::new();
     ("whole", lower).hash(&mut hasher);
-    hasher.finish()
+    (lower.len() >= SHORTEST_WHOLE).then(|| hasher.finish())
 }
 
 /// Fingerprints of the parts of a text: at all that is no letter, digit, `-` or `_` (click ids), and at all but letters and digits.
