@@ -12,7 +12,7 @@ mod unanswered;
 pub(crate) mod wait;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashSet},
     net::SocketAddr,
     path::{Path, PathBuf},
     sync::Arc,
@@ -32,6 +32,7 @@ use unanswered::Unanswered;
 use wait::likely_time;
 
 use crate::{
+    exchange::CaseId,
     gateway::{Authority, Gateway, GatewayOptions},
     plan::{
         Case, Plan, Shop, Skipped, Suite,
@@ -164,6 +165,9 @@ pub async fn run(
         unanswered: Unanswered::default(),
         starved: Starved::default(),
         spares: Spares::default(),
+        new_processes: spares::first_of_scenarios(
+            plan.cases.iter().filter(|case| !case.private_relay && options.has_spares_for(case)),
+        ),
     });
     let mut tasks = JoinSet::new();
     let planned = plan.cases.len();
@@ -419,4 +423,6 @@ struct Run {
     unanswered: Unanswered,
     starved: Starved,
     spares: Spares,
+    /// Cases that are not played in a process that another case has used.
+    new_processes: HashSet<CaseId>,
 }

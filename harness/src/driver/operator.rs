@@ -10,6 +10,7 @@ use crate::{
     history::{Call, Did},
     inputs::Redaction,
     scenario::{ClockStep, CredentialsStep, EraseStep, LogState, ReplayStep, Stop},
+    sut::process::StartError,
 };
 
 /// A dead letter may be written a moment after its last attempt's answer; the relay gives no sign but its own log.
@@ -164,7 +165,9 @@ impl Driver<'_> {
         match self.stage.relay.restart(how).await {
             Ok(away) => self.note(Some(index), Did::Restarted { away }),
             Err(error) => {
-                self.fail(Some(index), format!("failed to restart the relay: {error}"), false)
+                // Nothing that the relay can be blamed for.
+                let harness = matches!(error, StartError::PortTaken(_));
+                self.fail(Some(index), format!("failed to restart the relay: {error}"), harness)
             }
         }
     }

@@ -103,7 +103,10 @@ impl Run {
     /// In a process that other cases may have used before, one after the other.
     async fn with_spare_relay(&self, case: Arc<Case>) -> Played {
         let used = async {
-            if !spares::may_follow(&case.scenario) {
+            if self.new_processes.contains(&case.id)
+                || case.id >= self.planned
+                || !spares::may_follow(&case.scenario)
+            {
                 std::future::pending::<()>().await;
             }
             self.spares.take().await
@@ -120,7 +123,7 @@ impl Run {
                 let shops = self.shops_of_its_own(&case);
                 let Options { profile, settings, .. } = &self.options;
                 match started(profile, &shops, self.gateway.door(), settings, &[]).await {
-                    Ok(relay) => Spare { relay, shops, after: String::new() },
+                    Ok(relay) => Spare { relay, shops, after: String::new(), cases: 0 },
                     Err(e) => return not_started(&case, &e),
                 }
             }
@@ -129,9 +132,13 @@ impl Run {
             Ok(handle) => handle,
             Err(why) => return fault(&case, why),
         };
-        let played = self.play(&case, &spare.shops, &spare.relay, handle).await;
+        let mut played = self.play(&case, &spare.shops, &spare.relay, handle).await;
+        if played.verdict.status != Status::Pass {
+            played.verdict.notes.extend(spare.history());
+        }
         if spares::leaves_nothing(&case.scenario, &played.verdict, played.settled) {
-            self.spares.put(Spare { after: case.name.clone(), ..spare });
+            let cases = spare.cases + 1;
+            self.spares.put(Spare { after: case.name.clone(), cases, ..spare });
         } else {
             self.unanswered.note(&spare.relay.services().calls());
             spare.relay.shut_down().await;
@@ -172,6 +179,7 @@ impl Run {
         let profile = &self.options.profile;
         let truth = truth::truth(case, platform, profile, &actions);
         let busy = playing.too_busy(&actions, profile.policies.slow_answer());
+        let busy = busy.filter(|_| relay.exited().is_none());
         let terms = Terms { profile, timeout: self.options.timeout, strain: &self.strain };
         let waited = if answered {
             until_decided(terms, case, platform, &handle, &actions, &truth, controls).await
@@ -180,7 +188,10 @@ impl Run {
             let missing = vec!["an answer of the relay to any call".to_owned()];
             Waited { missing, ..Waited::default() }
         };
-        let waited = Waited { busy, ..waited };
+        // Who has left needs no time.
+        let left = relay.exited();
+        let unproven = waited.unproven.filter(|_| left.is_none());
+        let waited = Waited { busy, unproven, ..waited };
         let mut readings = read_back(&mut driver, case, &handle).await;
         if case.private_relay {
             readings.services = relay.services().calls();
@@ -202,6 +213,9 @@ impl Run {
         let entries = &captured.entries;
         let mut verdict = judge::judge(case, platform, shops, &history, entries, profile, &truth);
         self.afterwards.judged(case, &truth);
+        if let Some(how) = left.filter(|_| verdict.status != Status::Pass) {
+            verdict.notes.insert(0, format!("the relay's process left by itself: {how}"));
+        }
         verdict.took_ms = millis(began.elapsed());
         verdict.declared_ms = millis(history.waited.declared.max(policies.quiet.unsigned()));
         // Played again it has other values than those that snapshots were made with.

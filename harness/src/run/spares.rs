@@ -3,14 +3,21 @@
 //! A process costs a start, in some languages most of what a case costs. One in which a case has left nothing behind is as
 //! good as a new one: all orders of the case were decided, nothing that was planned to fail can still fail, and the control
 //! order, which came last, was taken. Every other process ends with its case.
+//!
+//! A relay may be wrong only as long as it is new. So every scenario is played in a new process at least once, and whatever is
+//! about consent or erasure always.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::{
+    collections::HashSet,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
 
 use tokio::{sync::Semaphore, task::JoinSet};
 
 use super::Run;
 use crate::{
-    plan::Shop,
+    exchange::CaseId,
+    plan::{Case, Shop},
     platforms::{Severity, by_id},
     scenario::{Expect, Fault, Scenario, Step},
     sut::process::Relay,
@@ -23,8 +30,23 @@ const ABOUT_EXIT: &str = "https://12factor.net/disposability";
 pub(super) struct Spare {
     pub(super) relay: Relay,
     pub(super) shops: Vec<Shop>,
-    /// The case that used it last.
+    /// The case that used it last; empty if it is new.
     pub(super) after: String,
+    /// How many have used it.
+    pub(super) cases: usize,
+}
+
+impl Spare {
+    /// For whoever has to understand what came of a case: alone it would have been played in a new process.
+    pub(super) fn history(&self) -> Option<String> {
+        let Self { after, cases, .. } = self;
+        let others = if *cases == 1 { "another case" } else { &format!("{cases} other cases") };
+        (*cases > 0).then(|| {
+            format!(
+                "its relay process had played {others} before, {after} last; alone it starts in a new one"
+            )
+        })
+    }
 }
 
 /// Those that nobody uses.
@@ -107,11 +129,19 @@ impl Run {
 pub(super) fn may_follow(scenario: &Scenario) -> bool {
     let takes_orders = |id: &String| by_id(id).is_some_and(|platform| platform.counts_orders());
     let is_aside = |fault: &Fault| fault.name.as_ref().is_some_and(|id| !takes_orders(id));
-    let remembers = |step: &Step| matches!(step, Step::Credentials(_) | Step::Replay(_));
+    let remembers = |step: &Step| {
+        matches!(step, Step::Credentials(_) | Step::Replay(_) | Step::Consent(_) | Step::Erase(_))
+    };
     let is_health = |expect: &Expect| matches!(expect, Expect::Health(_));
     !scenario.steps.iter().any(remembers)
         && !scenario.expect.iter().any(is_health)
         && !scenario.faults().any(is_aside)
+}
+
+/// Of these cases, those that are the first of their scenario: they start in a new process.
+pub(super) fn first_of_scenarios<'c>(cases: impl Iterator<Item = &'c Case>) -> HashSet<CaseId> {
+    let mut seen = HashSet::new();
+    cases.filter(|case| seen.insert(&case.scenario.name)).map(|case| case.id).collect()
 }
 
 /// Whether the next case can be played where this one was. `settled`: all was decided and the control order was taken.
@@ -121,7 +151,9 @@ pub(super) fn leaves_nothing(scenario: &Scenario, verdict: &CaseVerdict, settled
         .iter()
         .any(|step| matches!(step, Step::Recovers(recovers) if recovers.platform.is_none()));
     let ends = scenario.faults().all(|fault| lifted || fault.times.is_some());
-    settled && verdict.status == Status::Pass && ends && may_follow(scenario)
+    let stays = |step: &Step| matches!(step, Step::Credentials(_) | Step::Replay(_));
+    let changed = scenario.steps.iter().any(stays);
+    settled && verdict.status == Status::Pass && ends && !changed
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -186,6 +218,8 @@ mod tests {
         };
         assert!(follows(""));
         assert!(!follows("expect: [{ health: unhealthy }]\n"));
+        let withdrawn = "steps: [{ order: { id: A } }, { consent: denied }]\n";
+        assert!(!may_follow(&scenario("a/b", &format!("platforms: [meta]\n{withdrawn}"))));
         let given = |name: &str| {
             format!("given: [{{ platform: {{ name: {name}, answers: unavailable, times: 1 }} }}]\n")
         };
@@ -223,10 +257,11 @@ send:
             let leave = folder.path().join(after.replace('/', "_"));
             let settings = BTreeMap::from([("leave".to_owned(), json!(leave))]);
             let relay = Relay::start(&profile, &shops, gateway.door(), &settings).await.unwrap();
-            spares.put(Spare { relay, shops, after: after.to_owned() });
+            spares.put(Spare { relay, shops, after: after.to_owned(), cases: 1 });
         }
         let second = spares.take().await;
-        assert_eq!(second.after, "second/meta");
+        let history = second.history().unwrap_or_default();
+        assert!(history.contains("another case before, second/meta last"), "{history}");
         std::fs::write(folder.path().join("second_meta"), "").unwrap();
         tokio::time::timeout(Duration::from_secs(5), second.relay.gone()).await.unwrap();
         spares.put(second);

@@ -11,7 +11,7 @@ use crate::{
     judge,
     plan::Case,
     platforms::{Channel, FailureClass, Platform},
-    scenario::{Answers, Expect, Fault, LogState, Step},
+    scenario::{Answers, Expect, ExpectedOutcome, Fault, LogState, Step},
     sut::profile::Profile,
     truth::{Count, Truth},
 };
@@ -152,10 +152,15 @@ pub(crate) async fn read_back(
 
 /// Whether the log still calls pending what the platform has taken, or what the scenario says must have ended.
 fn lags(readings: &Readings, case: &Case, handle: &CaseHandle) -> bool {
+    let is = |named: &str, order: &OrderRef| *order == OrderRef::Named(named.to_owned());
     let ended = |order: &OrderRef| {
-        case.scenario.expect.iter().any(|expect| {
-            matches!(expect, Expect::Log(log)
-                if log.state != LogState::Pending && OrderRef::Named(log.order.clone()) == *order)
+        case.scenario.expect.iter().any(|expect| match expect {
+            Expect::Log(log) => log.state != LogState::Pending && is(&log.order, order),
+            // Where a lane is parked, whatever gets through opens it for the moment that the next refusal takes.
+            Expect::Outcome(outcome) => {
+                outcome.is == ExpectedOutcome::Reported && is(&outcome.order, order)
+            }
+            _ => false,
         })
     };
     let taken = |order: &OrderRef| {

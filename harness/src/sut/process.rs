@@ -105,6 +105,9 @@ pub enum StartError {
     /// Its ready line names no URL.
     #[error("the relay said that it is ready at `{0}`, which is no URL")]
     BadUrl(String),
+    /// Its port is another program's now.
+    #[error("another program has taken {0} while the relay was away: run the case again")]
+    PortTaken(String),
     /// It does not leave.
     #[error("the relay did not leave within {0:?} after it was asked to")]
     Stays(Duration),
@@ -311,7 +314,12 @@ impl Relay {
         let child = self.child.as_ref().ok_or(StartError::NotOurs)?;
         let begin = Instant::now();
         self.stop(how).await?;
-        let url = child.spawn().await?;
+        let url = child.spawn().await.map_err(|error| match error {
+            StartError::Left { .. } if is_taken(&child.listen) => {
+                StartError::PortTaken(child.listen.clone())
+            }
+            error => error,
+        })?;
         *lock(&self.base_url) = url;
         Ok(begin.elapsed())
     }
@@ -422,6 +430,12 @@ fn free_port() -> Option<u16> {
         let port = FIRST + (offset + step) % COUNT;
         std::net::TcpListener::bind(("127.0.0.1", port)).ok().map(|_| port)
     })
+}
+
+/// Whether somebody listens at an address, which the relay itself has left.
+fn is_taken(address: &str) -> bool {
+    let bound = std::net::TcpListener::bind(address);
+    bound.is_err_and(|error| error.kind() == std::io::ErrorKind::AddrInUse)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -256,3 +256,16 @@ fn the_reference_settings_are_made_for_hundreds_of_shops_in_no_time() {
     assert!(text.contains(r#"database = "/tmp/a \"b\"/relay.db""#), "{text:.400}");
     assert!(text.contains(r#"["quote \" backslash \\ line\nend {{ }} ü", "#));
 }
+
+#[tokio::test]
+async fn a_port_that_somebody_took_meanwhile_is_not_the_relays_fault() {
+    let script = "[ -e again ] && exit 1\ntouch again\necho listening on http://$1\nexec sleep 600";
+    let relay = started(&profile(script, LINE), &[]).await.unwrap();
+    let address = relay.base_url().trim_start_matches("http://").to_owned();
+    let taken = std::net::TcpListener::bind(&address).unwrap();
+    let error = relay.restart(Stop::Kill).await.unwrap_err();
+    assert!(matches!(&error, StartError::PortTaken(at) if *at == address), "{error}");
+    drop(taken);
+    let error = relay.restart(Stop::Kill).await.unwrap_err();
+    assert!(matches!(error, StartError::Left { .. }), "{error}");
+}
