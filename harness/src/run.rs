@@ -284,7 +284,7 @@ const PRIVATE_AT_LEAST: usize = 6;
 /// moment from which they wait.
 const LONGEST: usize = 64;
 
-/// By how much. They keep two cores busy for so long.
+/// By how much. They keep two cores busy for so long. It orders the starts; nothing is concluded from it.
 const HEAD_START: Duration = Duration::from_millis(150);
 
 /// Opens the gateway. `started`: when the run began; `listen`: where the platforms are to be found; `ca`: folder with the

@@ -165,7 +165,7 @@ impl Driver<'_> {
         match self.stage.relay.restart(how).await {
             Ok(away) => self.note(Some(index), Did::Restarted { away }),
             Err(error) => {
-                // Nothing that the relay can be blamed for.
+                // Nobody knows whose it is: no verdict, neither way.
                 let harness = matches!(error, StartError::PortTaken(_));
                 self.fail(Some(index), format!("failed to restart the relay: {error}"), harness)
             }

@@ -4,8 +4,8 @@
 //! good as a new one: all orders of the case were decided, nothing that was planned to fail can still fail, and the control
 //! order, which came last, was taken. Every other process ends with its case.
 //!
-//! A relay may be wrong only as long as it is new. So every scenario is played in a new process at least once, and whatever is
-//! about consent or erasure always.
+//! A relay may be wrong only as long as it is new. So each scenario of this kind is played in a new process at least once, and
+//! always if consent changes or somebody is erased in it.
 
 use std::{
     collections::HashSet,
@@ -125,7 +125,7 @@ impl Run {
 }
 
 /// Whether a case can be played where another one was: it is not about what a relay remembers, be it failures, credentials or
-/// a token that it does not ask for again.
+/// a token that it does not ask for again; and a leak would be too bad to be missed for want of a new process.
 pub(super) fn may_follow(scenario: &Scenario) -> bool {
     let takes_orders = |id: &String| by_id(id).is_some_and(|platform| platform.counts_orders());
     let is_aside = |fault: &Fault| fault.name.as_ref().is_some_and(|id| !takes_orders(id));
@@ -151,8 +151,8 @@ pub(super) fn leaves_nothing(scenario: &Scenario, verdict: &CaseVerdict, settled
         .iter()
         .any(|step| matches!(step, Step::Recovers(recovers) if recovers.platform.is_none()));
     let ends = scenario.faults().all(|fault| lifted || fault.times.is_some());
-    let stays = |step: &Step| matches!(step, Step::Credentials(_) | Step::Replay(_));
-    let changed = scenario.steps.iter().any(stays);
+    let changes = |step: &Step| matches!(step, Step::Credentials(_) | Step::Replay(_));
+    let changed = scenario.steps.iter().any(changes);
     settled && verdict.status == Status::Pass && ends && !changed
 }
 

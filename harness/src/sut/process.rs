@@ -105,8 +105,10 @@ pub enum StartError {
     /// Its ready line names no URL.
     #[error("the relay said that it is ready at `{0}`, which is no URL")]
     BadUrl(String),
-    /// Its port is another program's now.
-    #[error("another program has taken {0} while the relay was away: run the case again")]
+    /// Its port is somebody else's now: a program that has nothing to do with it, or one that it left behind.
+    #[error(
+        "{0} was taken while the relay was away, by another program or one that it left behind"
+    )]
     PortTaken(String),
     /// It does not leave.
     #[error("the relay did not leave within {0:?} after it was asked to")]
@@ -432,7 +434,7 @@ fn free_port() -> Option<u16> {
     })
 }
 
-/// Whether somebody listens at an address, which the relay itself has left.
+/// Whether somebody still listens at an address that the relay's process has left.
 fn is_taken(address: &str) -> bool {
     let bound = std::net::TcpListener::bind(address);
     bound.is_err_and(|error| error.kind() == std::io::ErrorKind::AddrInUse)
