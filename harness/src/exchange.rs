@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::Serialize;
 use time::OffsetDateTime;
 
-use crate::platforms::Reading;
+use crate::platforms::{self, Reading};
 
 /// Bytes of a body that are kept; longer ones are cut and marked.
 pub const BODY_LIMIT: usize = 1024 * 1024;
@@ -166,6 +166,14 @@ impl Exchange {
                     == Some(order)
             },
         )
+    }
+
+    /// The body that the pointers of the items lead into.
+    pub fn body(&self) -> Option<serde_json::Value> {
+        match self.platform.and_then(platforms::by_id) {
+            Some(platform) => platform.body(&self.request),
+            None => self.request.json(),
+        }
     }
 
     /// True if the answer, as the client saw it, was a whole HTTP answer.

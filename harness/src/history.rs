@@ -181,6 +181,8 @@ pub struct Readings {
     pub texts: Vec<(String, String)>,
     /// What could not be read, and why.
     pub unreadable: Vec<String>,
+    /// Texts of which only the end was searched: the relay said more than is kept.
+    pub unsearched: Vec<String>,
     /// What the stand-ins of other services were asked; only of a relay process that the case has to itself.
     pub services: Vec<ServiceCall>,
 }

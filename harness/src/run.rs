@@ -340,6 +340,10 @@ pub fn plan(options: &Options) -> Result<Plan, RunError> {
         plan.cases.retain(|case| shard.contains(&case.name));
         plan.skipped.retain(|skipped| shard.contains(&skipped.name));
     }
+    // Those of this run, without gaps: what is played a second time follows them.
+    for (id, case) in plan.cases.iter_mut().enumerate() {
+        case.id = id;
+    }
     Ok(plan)
 }
 

@@ -109,7 +109,7 @@ fn block(names: &Names, exchange: &Exchange, order: &str, pointer: &str) -> Stri
         if query.is_empty() { "" } else { "?" },
         query
     );
-    let event = request.json().and_then(|body| body.pointer(pointer).cloned()).map_or_else(
+    let event = exchange.body().and_then(|body| body.pointer(pointer).cloned()).map_or_else(
         || names.in_text(&request.body),
         |event| serde_json::to_string_pretty(&names.in_json(event)).unwrap_or_default(),
     );

@@ -30,8 +30,11 @@ pub struct CaseVerdict {
     pub findings: Vec<Finding>,
     /// Checks that ran and found nothing, by id.
     pub passed: Vec<Cow<'static, str>>,
-    /// Reasons for `Inconclusive` or `Skipped`, in words.
+    /// Reasons for `Inconclusive` or `Skipped`, in words: what could not be observed.
     pub notes: Vec<String>,
+    /// What else helps to understand the verdict, and changes nothing about it.
+    #[serde(default)]
+    pub remarks: Vec<String>,
     /// Milliseconds from first step to verdict.
     pub took_ms: u64,
     /// Milliseconds of it that the scenario or profile declares as waiting.

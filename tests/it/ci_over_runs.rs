@@ -132,6 +132,31 @@ fn a_baseline_that_cannot_be_meant_is_refused_before_anything_is_played() {
 }
 
 #[test]
+fn a_shard_compares_the_snapshots_of_all_its_cases() {
+    let bench = Bench::new();
+    let none = bench.path("none");
+    let changed = |shard: &[&str]| {
+        let json = format!("json={}", bench.path("run.json"));
+        let run = ["run", "--case", "dedup/thank_you*", "--case", "dedup/webhook_redelivered"];
+        let output =
+            bench.harness(&[&run[..], &["--snapshots", &none, "--report", &json], shard].concat());
+        assert_eq!(output.status.code(), Some(1), "a snapshot that is not there is a change");
+        let report = bench.json("run.json");
+        let changed = report["run"]["snapshots_changed"].as_array().expect("paths").len();
+        // Else they would be known at the next run.
+        if let Err(e) = fs::remove_dir_all(&none) {
+            assert_eq!(e.kind(), std::io::ErrorKind::NotFound, "{e}");
+        }
+        (statuses(&report).len(), changed)
+    };
+    let whole = changed(&[]);
+    assert!(whole.1 > 4, "{whole:?}");
+    let (one, two) = (changed(&["--shard", "1/2"]), changed(&["--shard", "2/2"]));
+    assert!(one.0 > 0 && two.0 > 0, "{one:?} {two:?}");
+    assert_eq!((one.0 + two.0, one.1 + two.1), whole);
+}
+
+#[test]
 fn shards_play_every_case_once_and_merge_into_the_whole_run() {
     let bench = Bench::new();
     let run = ["run", "--case", "dedup/thank_you*", "--case", "dedup/webhook_redelivered"];

@@ -1,5 +1,6 @@
 //! The reference relay again, through profiles that offer less: one shop per process, webhooks alone. What it does is right
-//! as before, so the harness must say so, though it is told less and has to tell cases apart in shared accounts.
+//! as before, so the harness must say so, though it is told less and has to tell cases apart in shared accounts. And once in
+//! other manners: the same events in other shapes that the platforms take.
 
 use std::{collections::BTreeMap, path::Path, time::Duration};
 
@@ -13,23 +14,25 @@ use harness::{
 };
 
 fn reference() -> Profile {
+    started_with(&["--as-it-is"])
+}
+
+fn started_with(flags: &[&str]) -> Profile {
     let mut profile = commands::profile(None).expect("the shipped profile is readable");
     if let Some(start) = profile.start.as_mut() {
-        start.command = [
-            env!("CARGO_BIN_EXE_defective-relay"),
-            "--as-it-is",
-            "--config",
-            "{{ workdir }}/relay.toml",
-            "--listen",
-            "{{ listen }}",
-        ]
-        .map(str::to_owned)
-        .to_vec();
+        let place = ["--config", "{{ workdir }}/relay.toml", "--listen", "{{ listen }}"];
+        let command = [env!("CARGO_BIN_EXE_defective-relay")];
+        let parts = command.iter().chain(flags).chain(&place);
+        start.command = parts.map(|part| (*part).to_owned()).collect();
     }
     profile
 }
 
 fn judged(profile: Profile) -> Summary {
+    judged_on(profile, &[])
+}
+
+fn judged_on(profile: Profile, platforms: &[&str]) -> Summary {
     drop(rustls::crypto::ring::default_provider().install_default());
     let options = Options {
         relay: None,
@@ -38,7 +41,7 @@ fn judged(profile: Profile) -> Summary {
         profile,
         scenarios: Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios"),
         cases: Vec::new(),
-        platforms: Vec::new(),
+        platforms: platforms.iter().map(|id| (*id).to_owned()).collect(),
         shard: None,
         jobs: 48,
         seed: 11,
@@ -78,4 +81,10 @@ fn orders_alone_without_landings() {
     profile.send.joins = vec![JoinKey::LandingSite];
     profile.capabilities.retain(|capability| *capability != Capability::Clicks);
     passes(&judged(profile), 475);
+}
+
+#[test]
+fn events_in_other_shapes_that_the_platforms_take() {
+    let profile = started_with(&["--defect", "other_manners"]);
+    passes(&judged_on(profile, &["meta", "data_manager", "tiktok"]), 350);
 }

@@ -4,7 +4,7 @@ use rust_decimal::Decimal;
 
 use crate::{
     checks::{About, Check, Seen},
-    platforms::{ItemKind, Severity},
+    platforms::{Counted, ItemKind, Severity},
     scenario::Step,
     truth::{Count, Expected, Fact},
     verdict::{CheckResult, Finding},
@@ -85,15 +85,21 @@ fn last_value(seen: &Seen<'_>, expected: &Expected) -> Option<Finding> {
     let groups = seen.server_groups(&expected.order);
     let group = groups.first()?;
     let left = if group.retracted { Decimal::ZERO } else { group.value.unwrap_or_default() };
-    if (left - last.remaining).abs() < Decimal::new(1, 4) {
-        return None;
-    }
     let changes: Vec<u64> = seen
         .sightings(&expected.order)
         .iter()
         .filter(|s| is_change(&s.item.kind))
         .map(|s| s.exchange.seq)
         .collect();
+    if (left - last.remaining).abs() < Decimal::new(1, 4) {
+        return foreign(expected, group).map(|currency| {
+            ABOUT
+                .finding("after the refunds the platform counts another currency")
+                .of(&expected.order)
+                .sides(&expected.currency, currency)
+                .by(changes)
+        });
+    }
     let message = if changes.is_empty() {
         "the refund never reached the platform"
     } else {
@@ -107,6 +113,16 @@ fn last_value(seen: &Seen<'_>, expected: &Expected) -> Option<Finding> {
             .sides(last.remaining.normalize(), left.normalize())
             .by(exchanges),
     )
+}
+
+/// The currency of what is left, if it is none of the order's.
+fn foreign<'a>(expected: &Expected, group: &'a Counted) -> Option<&'a str> {
+    let currency = group.currency.as_deref().filter(|_| !group.retracted)?;
+    let others = expected.other_values.iter().map(|amount| amount.currency.as_str());
+    let is_right = std::iter::once(expected.currency.as_str())
+        .chain(others)
+        .any(|right| right.eq_ignore_ascii_case(currency));
+    (!is_right && expected.knows(Fact::Currency)).then_some(currency)
 }
 
 fn repeated(seen: &Seen<'_>, expected: &Expected) -> Option<Finding> {

@@ -52,14 +52,15 @@ impl Check for EventIdShared {
                     .entry((account.unwrap_or_default(), key.to_owned()))
                     .or_default()
                     .insert(expected.order.clone());
-                let name = |name: &Option<String>| name.clone().unwrap_or_default();
                 if let Some(copy) = browser.first() {
-                    if copy.item.event_name != sighting.item.event_name {
+                    // A copy without a name (a tag tells its conversion action instead) agrees with any.
+                    if let (Some(theirs), Some(ours)) =
+                        (&copy.item.event_name, &sighting.item.event_name)
+                        && theirs != ours
+                    {
                         findings.push(
-                            finding("the browser's copy has another event name".into()).sides(
-                                name(&copy.item.event_name),
-                                name(&sighting.item.event_name),
-                            ),
+                            finding("the browser's copy has another event name".into())
+                                .sides(theirs, ours),
                         );
                     }
                     if copy.item.key.as_deref() != Some(key) {

@@ -81,7 +81,10 @@ pub(crate) fn doubled(seen: &Seen<'_>, expected: &Expected) -> Option<Finding> {
             shown(&theirs.key),
             shown(&ours.key)
         )
-    } else if ours.event_name != theirs.event_name {
+    } else if ours.event_name.is_some()
+        && theirs.event_name.is_some()
+        && ours.event_name != theirs.event_name
+    {
         format!(
             "the browser's copy is named {}, the relay's {}",
             shown(&theirs.event_name),

@@ -156,11 +156,11 @@ fn changed_body(seen: &Seen<'_>, first: &Sighting<'_>, next: &Sighting<'_>) -> O
 
 /// The event's own JSON; the whole body where it is no JSON.
 fn body(sighting: &Sighting<'_>) -> Value {
-    let request = &sighting.exchange.request;
-    request
-        .json()
+    sighting
+        .exchange
+        .body()
         .and_then(|body| body.pointer(&sighting.item.pointer).cloned())
-        .unwrap_or_else(|| Value::String(request.body.clone()))
+        .unwrap_or_else(|| Value::String(sighting.exchange.request.body.clone()))
 }
 
 fn payload(seen: &Seen<'_>, wanted: &ExpectPayload) -> Judged {
@@ -215,7 +215,7 @@ fn values(sighting: &Sighting<'_>, path: &str) -> Result<(Vec<Value>, String), S
     }
     let parsed =
         serde_json_path::JsonPath::parse(path).map_err(|e| format!("path `{path}`: {e}"))?;
-    let Some(body) = sighting.exchange.request.json() else {
+    let Some(body) = sighting.exchange.body() else {
         return Err(format!("request #{} has no JSON body", sighting.exchange.seq));
     };
     let located = parsed.query_located(&body);

@@ -3,6 +3,7 @@
 use crate::{
     checks::{About, Check, Seen, look::merged, needles::Haystack},
     platforms::Severity,
+    sut::capture::KEPT,
     verdict::CheckResult,
 };
 
@@ -24,7 +25,8 @@ impl Check for NoContactInLogs {
 
     fn check(&self, seen: &Seen<'_>) -> CheckResult {
         let texts = &seen.history.readings.texts;
-        if texts.iter().all(|(_, text)| text.is_empty()) {
+        let unsearched = &seen.history.readings.unsearched;
+        if texts.iter().all(|(_, text)| text.is_empty()) && unsearched.is_empty() {
             return seen.judged_if_any(!texts.is_empty(), Vec::new());
         }
         let mut findings = Vec::new();
@@ -32,6 +34,13 @@ impl Check for NoContactInLogs {
             for (_, needle, _) in seen.private().found(&Haystack::of_text(text.clone())) {
                 findings.push(ABOUT.finding(format!("{} stands in {name}", needle.name)));
             }
+        }
+        if findings.is_empty() && !unsearched.is_empty() {
+            let streams = unsearched.join(" and ");
+            let most = KEPT / 1024 / 1024;
+            return CheckResult::Inconclusive(format!(
+                "the relay printed more than {most} MB to {streams} during the case: only the end of it was searched"
+            ));
         }
         seen.judged_if_any(!texts.is_empty(), merged(findings))
     }

@@ -3,7 +3,7 @@
 use crate::{
     checks::{About, Check, Seen},
     platforms::Severity,
-    truth::Fact,
+    truth::{Fact, Presence},
     verdict::CheckResult,
 };
 
@@ -37,11 +37,16 @@ impl Check for NoInventedIds {
             }
             for field in &fields {
                 let Some(sent) = sighting.item.ids.get(*field) else { continue };
-                if !expected.ids.iter().any(|id| id.field == *field) {
+                // One of a landing that must not be used is no invention: `consent_respected` tells of it. Another one in
+                // its place is.
+                let explained = expected.ids.iter().filter(|id| id.field == *field).any(|id| {
+                    id.presence != Presence::Forbidden || sent.contains(id.value.as_str())
+                });
+                if !explained {
                     findings.push(
                         ABOUT
                             .finding(format!(
-                                "{field} was sent, but no landing of the shopper had one"
+                                "{field} was sent, but no landing of the shopper that may be used had one"
                             ))
                             .of(&expected.order)
                             .sides("(none)", sent)

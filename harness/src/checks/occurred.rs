@@ -2,9 +2,10 @@
 
 use crate::{
     checks::{About, Check, Seen},
-    history::Did,
+    exchange::OrderRef,
+    history::{Action, Did},
     platforms::Severity,
-    scenario::{Answers, Given, Step},
+    scenario::{Answers, Given, LogState, ReplayStep, Step},
     sut::services::AnsweredBy,
     verdict::CheckResult,
 };
@@ -56,6 +57,7 @@ impl Check for Occurred {
                         missing.push(format!("waited in vain until {until}"));
                     }
                 }
+                Did::Failed { harness: false, .. } if is_refused_in_time(seen, action) => {}
                 Did::Failed { why, harness: false } => missing.push(why.clone()),
                 _ => {}
             }
@@ -69,6 +71,28 @@ impl Check for Occurred {
             CheckResult::NotApplicable
         }
     }
+}
+
+/// A dead letter that must not go out any more was not to be had by a replay: the call was refused, or the log says that it
+/// is withheld. That is what such a case asks for.
+fn is_refused_in_time(seen: &Seen<'_>, action: &Action) -> bool {
+    let step = action.step.and_then(|step| seen.case.scenario.steps.get(step));
+    let Some(Step::Replay(ReplayStep { order: Some(id), .. })) = step else { return false };
+    let order = OrderRef::Named(id.clone());
+    let stop = seen.truth.of(&order).and_then(|expected| expected.must_stop.as_ref());
+    if !stop.is_some_and(|stop| stop.after <= action.at) {
+        return false;
+    }
+    let refused = seen.history.actions.iter().any(|other| {
+        matches!(&other.what, Did::Operator { name: "replay", call }
+            if other.step == action.step && call.status.is_some_and(|s| (400..500).contains(&s)))
+    });
+    let withheld = seen.history.readings.log.iter().flatten().any(|entry| {
+        entry.order == order
+            && entry.platform == seen.platform.id()
+            && entry.state == Some(LogState::Withheld)
+    });
+    refused || withheld
 }
 
 /// Planned answers of other services that nobody asked for.
@@ -101,10 +125,7 @@ fn late_landings(seen: &Seen<'_>) -> Vec<String> {
             };
             let planned = visit.late?.unsigned();
             let webhook = actions.iter().take(index).find(|a| {
-                matches!(
-                    &a.what,
-                    Did::Webhook { order: Some(crate::exchange::OrderRef::Named(_)), .. }
-                )
+                matches!(&a.what, Did::Webhook { order: Some(OrderRef::Named(_)), .. })
             })?;
             let Did::Webhook { call: told, .. } = &webhook.what else { return None };
             let came = action.at.saturating_sub(webhook.at.saturating_sub(told.took));

@@ -136,6 +136,13 @@ fn class_of(fault: &Fault, attempt: &Sighting<'_>) -> Option<Failure> {
     }
 }
 
+const GIVEN_UP: &str = "not tried again";
+
+/// Whether a finding is one of this check's about an attempt that did not come.
+pub(crate) fn is_given_up(finding: &Finding) -> bool {
+    finding.check == ABOUT.id && finding.message.starts_with(GIVEN_UP)
+}
+
 /// The last word was a passing failure, yet the order should have been delivered.
 fn given_up(seen: &Seen<'_>, expected: &Expected, attempts: &[Sighting<'_>]) -> Option<Finding> {
     let last = attempts.last()?;
@@ -143,11 +150,7 @@ fn given_up(seen: &Seen<'_>, expected: &Expected, attempts: &[Sighting<'_>]) -> 
     let taken = !seen.server_groups(&expected.order).is_empty();
     (expected.count == Count::Once && passing && !taken).then(|| {
         ABOUT
-            .finding(format!(
-                "not tried again after {} (attempt {})",
-                words(seen, last),
-                attempts.len()
-            ))
+            .finding(format!("{GIVEN_UP} after {} (attempt {})", words(seen, last), attempts.len()))
             .of(&expected.order)
             .by([last.exchange.seq])
     })

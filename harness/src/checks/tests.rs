@@ -189,6 +189,29 @@ fn the_browser_copy_must_have_the_same_id_and_name() {
 }
 
 #[test]
+fn a_browser_copy_without_a_name_agrees_with_any() {
+    let mut bench = Bench::usual("data_manager");
+    bench.play_to(2);
+    let key = bench.expected("A").event_id;
+    bench.browser("A", &key);
+    let tag = bench.history.exchanges.last_mut().unwrap();
+    tag.reading.as_mut().unwrap().items[0].event_name = None;
+    bench.play().sends("A");
+    assert_eq!(bench.verdict().status, Status::Pass, "{:#?}", bench.verdict().findings);
+
+    let mut other = Bench::usual("meta");
+    other.play_to(2);
+    other.browser("A", &key);
+    other.play();
+    let mut item = other.item("A");
+    item.event_name = Some("CompletePayment".into());
+    other.send("A", item);
+    assert!(
+        other.found("event_id_shared").iter().any(|f| f.message.contains("another event name"))
+    );
+}
+
+#[test]
 fn missing_and_stringified_ids_are_noticed() {
     bent("meta", |i| i.key = None, "event_id_shared", "no usable id");
     bent("meta", |i| i.key = Some("undefined".into()), "event_id_shared", "no usable id");
@@ -259,6 +282,31 @@ fn ids_that_no_landing_had_are_invented() {
     item.ids.insert("fbp".into(), "fb.1.1793527100000.999".into());
     bench.send("A", item);
     assert_eq!(bench.found("no_invented_ids").len(), 1);
+}
+
+#[test]
+fn an_id_in_the_place_of_one_that_must_not_be_used_is_invented() {
+    let start = || {
+        let steps = json!([
+            {"visit": {"consent": {"decisions": {"store": "denied", "ads": "granted"}}}},
+            {"order": {"id": "A"}},
+        ]);
+        let mut bench = Bench::new("meta", steps);
+        bench.play();
+        bench
+    };
+    let sent = |fbp: &str| {
+        let mut bench = start();
+        let mut item = bench.item("A");
+        assert!(!item.ids.contains_key("fbp"));
+        item.ids.insert("fbp".into(), fbp.to_owned());
+        bench.send("A", item);
+        bench
+    };
+    let own = start().case.people["shopper"].ids["_fbp"].clone();
+    assert!(sent(&own).found("no_invented_ids").is_empty());
+    assert_eq!(sent(&own).found("consent_respected").len(), 1);
+    assert_eq!(sent("fb.1.1793527100000.999").found("no_invented_ids").len(), 1);
 }
 
 #[test]
@@ -509,6 +557,45 @@ fn permanent_refusals_are_not_asked_for_again() {
 }
 
 #[test]
+fn a_replay_that_a_relay_rightly_refuses_did_what_the_case_is_about() {
+    let refused = |consent: &str, status: u16, state: Option<LogState>| {
+        let steps = json!([
+            {"visit": {"consent": "granted"}},
+            {"order": {"id": "A"}},
+            {"until": {"attempted": {"order": "A", "times": 1}}},
+            {"consent": {"answer": consent}},
+            {"replay": {"order": "A"}},
+        ]);
+        let refusal = fault(Answers::Failure(FailureClass::Invalid), None);
+        let mut bench = Bench::new("meta", steps).fault(refusal);
+        bench.play_to(2);
+        bench.fails("A", 0, 400);
+        bench.play();
+        let replay = bench.history.actions.iter_mut().find(|a| a.step == Some(4)).unwrap();
+        let Did::Operator { call, .. } = &mut replay.what else { unreachable!() };
+        call.status = Some(status);
+        let mut failed = replay.clone();
+        failed.what = Did::Failed { why: "the replay was not taken".into(), harness: false };
+        bench.history.actions.push(failed);
+        bench.history.readings.log = state.map(|state| {
+            vec![LogEntry {
+                order: OrderRef::Named("A".into()),
+                platform: "meta".into(),
+                state: Some(state),
+                reason: Some("consent was withdrawn".into()),
+                attempts: vec![LogAttempt { status: Some(400), trace_id: None, outcome: None }],
+            }]
+        });
+        bench.verdict().status
+    };
+    assert_eq!(refused("denied", 409, None), Status::Pass);
+    assert_eq!(refused("denied", 202, Some(LogState::Withheld)), Status::Pass);
+    assert_eq!(refused("denied", 500, None), Status::Inconclusive);
+    assert_eq!(refused("denied", 202, Some(LogState::Dead)), Status::Inconclusive);
+    assert_eq!(refused("granted", 409, None), Status::Inconclusive);
+}
+
+#[test]
 fn a_failure_that_never_hit_is_no_pass() {
     let mut bench =
         Bench::usual("meta").fault(fault(Answers::Failure(FailureClass::Unavailable), Some(2)));
@@ -630,6 +717,12 @@ fn refunds_end_in_what_is_left() {
     let mut wrong = start();
     adjust(&mut wrong, 20);
     assert!(wrong.found("adjustments_right")[0].message.contains("wrong value"));
+    let mut foreign = start();
+    let mut item = foreign.item("A");
+    item.kind = ItemKind::Restatement { at: Some(foreign.now()) };
+    (item.value, item.currency) = (Some(Decimal::from(50)), Some("USD".into()));
+    foreign.send("A", item);
+    assert!(foreign.found("adjustments_right")[0].message.contains("another currency"));
 }
 
 #[test]
@@ -664,6 +757,22 @@ fn the_log_must_tell_the_truth() {
 }
 
 #[test]
+fn of_a_person_who_was_erased_the_log_need_not_tell() {
+    let log = |steps: serde_json::Value| {
+        let mut bench = Bench::new("meta", steps);
+        bench.play_to(2);
+        bench.sends("A");
+        bench.play();
+        bench.history.readings.log = Some(Vec::new());
+        bench.found("log_truthful").len()
+    };
+    let steps = json!([{"visit": {"consent": "granted"}}, {"order": {"id": "A"}}]);
+    assert_eq!(log(steps), 1);
+    let steps = json!([{"visit": {"consent": "granted"}}, {"order": {"id": "A"}}, {"erase": {}}]);
+    assert_eq!(log(steps), 0);
+}
+
+#[test]
 fn logs_hold_no_contact_data_and_no_secrets() {
     let mut bench = Bench::usual("meta");
     bench.play().sends("A");
@@ -671,6 +780,21 @@ fn logs_hold_no_contact_data_and_no_secrets() {
     assert!(bench.found("no_contact_in_logs").is_empty());
     bench.history.readings.texts[0].1 = "jane.shopper.1@example.com EAABsecret-token-1".into();
     assert_eq!(bench.found("no_contact_in_logs").len(), 2);
+}
+
+#[test]
+fn what_scrolled_out_of_reach_was_not_searched() {
+    let mut bench = Bench::usual("meta");
+    bench.play().sends("A");
+    bench.history.readings.texts = vec![("stdout".into(), String::new())];
+    assert_eq!(bench.verdict().status, Status::Pass);
+    bench.history.readings.unsearched.push("stdout".into());
+    let verdict = bench.verdict();
+    assert_eq!(verdict.status, Status::Inconclusive);
+    assert!(verdict.notes[0].contains("more than 4 MB to stdout"), "{:?}", verdict.notes);
+    let email = bench.case.people["shopper"].contact.email.clone().unwrap();
+    bench.history.readings.texts = vec![("stdout".into(), email)];
+    assert_eq!(bench.verdict().status, Status::Fail);
 }
 
 #[test]

@@ -67,6 +67,8 @@ impl Driver<'_> {
                 return read;
             }
         };
+        let mut was_read = false;
+        let mut not_found = Vec::new();
         // A control order that was played again is listed under its own ids.
         for (order, shop_index) in self.orders.iter().map(|placed| (&placed.order, placed.shop)) {
             let Some(shop) = self.stage.shops.get(shop_index) else { continue };
@@ -84,6 +86,7 @@ impl Driver<'_> {
             let name = format!("delivery log of {}", order.id);
             match serde_json::from_str::<Value>(&call.body) {
                 Ok(body) if call.status.is_some_and(|status| (200..300).contains(&status)) => {
+                    was_read = true;
                     let entries = paths.entries.query(&body).all();
                     for node in
                         entries.into_iter().take(MOST).filter(|node| paths.is_of(node, order))
@@ -92,12 +95,18 @@ impl Driver<'_> {
                         read.entries.push(Listed { entry, id, shop: shop_index });
                     }
                 }
+                _ if call.status == Some(404) => not_found.push(format!("{name}: status 404")),
                 _ => read.unreadable.push(format!(
                     "{name}: {}",
                     call.error.unwrap_or_else(|| format!("status {:?}, or no JSON", call.status))
                 )),
             }
             read.texts.push((name, call.body));
+        }
+        // Where another order's listing is to be had, it is this order that is not known: an empty listing. Else it may be
+        // the profile's path that is not.
+        if !was_read {
+            read.unreadable.append(&mut not_found);
         }
         read
     }
@@ -165,13 +174,14 @@ impl Driver<'_> {
     fn read_output(&self, readings: &mut Readings) {
         let relay = self.stage.relay;
         let (values, secrets) = (self.values(), self.secrets());
-        for ((stream, all), (_, new)) in relay.output().iter().zip(relay.output_since(self.output))
-        {
-            let old = all.strip_suffix(&new).unwrap_or(all);
-            let mut lines = lines_with(old, secrets.iter());
-            lines.extend(lines_with(&new, values.iter().chain(&secrets)));
+        for (stream, around) in relay.output_around(self.output) {
+            let mut lines = lines_with(&around.before, secrets.iter());
+            lines.extend(lines_with(&around.since, values.iter().chain(&secrets)));
             lines.truncate(MOST);
-            readings.texts.push(((*stream).to_owned(), lines.join("\n")));
+            readings.texts.push((stream.to_owned(), lines.join("\n")));
+            if !around.is_whole {
+                readings.unsearched.push(stream.to_owned());
+            }
         }
     }
 

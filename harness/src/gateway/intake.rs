@@ -154,7 +154,7 @@ impl State {
         let read = |now| self.accounts.view(id, |accounts| platform.read(&request, now, accounts));
         let mut reading = read(OffsetDateTime::now_utc());
         let Attribution { owners, over, cases, shared_account } =
-            self.attribute(entrance, id, &request, &reading);
+            self.attribute(entrance, platform, &request, &reading);
         let now = cases.first().map_or_else(OffsetDateTime::now_utc, |case| case.now());
         if cases.first().is_some_and(|case| case.was_advanced()) {
             // The contract has rules about time: this case's clock says what now is.
@@ -236,12 +236,14 @@ impl State {
     fn attribute(
         &self,
         entrance: Entrance<'_>,
-        platform: &'static str,
+        platform: &'static dyn Platform,
         request: &Request,
         reading: &Reading,
     ) -> Attribution {
         let open = self.opened();
-        let Found { items, shell } = owners::attribute(&open.index, request, Some(reading));
+        let Found { items, shell } =
+            owners::attribute(&open.index, request, Some((platform, reading)));
+        let platform = platform.id();
         let is_open = |owner: &Owner| open.cases.contains_key(&owner.case);
         let place = |found: Option<Owner>, key: Option<&str>| -> Option<Owner> {
             if entrance.owner.is_none() && found.as_ref().is_some_and(|owner| !is_open(owner)) {

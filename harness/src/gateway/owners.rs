@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::{
     exchange::{Owner, Request},
     plan::tracers::Index,
-    platforms::Reading,
+    platforms::{Platform, Reading},
 };
 
 /// Most texts looked up for one event: a real one has a few dozen.
@@ -30,9 +30,18 @@ pub(super) struct Found {
 ///
 /// What lies outside the items tells the order of the only item; of several it tells the case alone, so that one
 /// event's tracer is never taken for another's.
-pub(super) fn attribute(index: &Index, request: &Request, reading: Option<&Reading>) -> Found {
-    let body: Option<Value> = serde_json::from_str(&request.body).ok();
-    let items = reading.map_or(&[][..], |r| &r.items);
+///
+/// `read`: the platform that the request is for, and what it makes of it.
+pub(super) fn attribute(
+    index: &Index,
+    request: &Request,
+    read: Option<(&dyn Platform, &Reading)>,
+) -> Found {
+    let body = match read {
+        Some((platform, _)) => platform.body(request),
+        None => request.json(),
+    };
+    let items = read.map_or(&[][..], |(_, reading)| &reading.items);
     let pointers: Vec<&str> = items.iter().map(|i| i.pointer.as_str()).collect();
     let query = request.query_pairs();
 

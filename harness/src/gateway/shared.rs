@@ -11,7 +11,7 @@ const ANOTHER_S: &str = "(an event of another case)";
 pub(super) struct Shared {
     /// Without its body if that was taken apart.
     exchange: Exchange,
-    /// The body without its events, and the events; nothing if it is no JSON.
+    /// The body without its events, and the events; nothing if they have no places in it.
     parts: Option<(Value, Vec<Value>)>,
 }
 
@@ -20,9 +20,7 @@ impl Shared {
     pub(super) fn of(exchange: &Exchange) -> Self {
         let mut exchange = exchange.clone();
         let mut parts = None;
-        if let (Ok(mut body), Some(reading)) =
-            (serde_json::from_str::<Value>(&exchange.request.body), &exchange.reading)
-        {
+        if let (Some(mut body), Some(reading)) = (exchange.body(), &exchange.reading) {
             let items = reading.items.iter().map(|item| {
                 let place = body.pointer_mut(&item.pointer).filter(|_| !item.pointer.is_empty());
                 place.map_or(Value::Null, |place| std::mem::replace(place, ANOTHER_S.into()))
@@ -108,10 +106,14 @@ mod tests {
             ending: Ending::Open,
         };
         let seen = Shared::of(&exchange).seen_by(2);
-        assert_eq!(
-            seen.request.body,
-            format!(r#"{{"data":["{ANOTHER_S}",{{"b":2}},"{ANOTHER_S}"],"token":"t"}}"#)
-        );
+        let own = format!(r#"{{"data":["{ANOTHER_S}",{{"b":2}},"{ANOTHER_S}"],"token":"t"}}"#);
+        assert_eq!(seen.request.body, own);
+        let mut form = exchange.clone();
+        form.request.headers =
+            vec![("content-type".into(), "application/x-www-form-urlencoded".into())];
+        let data = url::form_urlencoded::byte_serialize(br#"[{"a":1},{"b":2},{"c":3}]"#);
+        form.request.body = format!("data={}&token=t", data.collect::<String>());
+        assert_eq!(Shared::of(&form).seen_by(2).request.body, own);
         assert_eq!(seen.request.body_bytes, seen.request.body.len());
         assert_eq!(seen.accepted, [1]);
         assert_eq!(seen.owners, [None, owner(2), None]);

@@ -99,6 +99,7 @@ pub fn judge(
         findings,
         passed,
         notes,
+        remarks: Vec::new(),
         took_ms: millis(last_moment(history).saturating_sub(began)),
         declared_ms: millis(history.waited.declared),
         known: Vec::new(),

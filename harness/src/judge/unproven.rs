@@ -2,7 +2,7 @@
 //! unknown, not lost.
 
 use crate::{
-    checks::Seen,
+    checks::{Seen, retries::is_given_up},
     exchange::{Ending, Exchange},
     history::{Action, Call, Did, Waited},
     platforms::Severity,
@@ -34,7 +34,8 @@ pub(super) fn withdraw(
     };
     let before = findings.len();
     findings.retain(|finding| {
-        let absent = finding.check == "exactly_once" && lost(&finding.order, cells);
+        let absent = (finding.check == "exactly_once" || is_given_up(finding))
+            && lost(&finding.order, cells);
         !absent && !ABOUT_ABSENCE.contains(&&*finding.check)
     });
     let mut taken_back = findings.len() < before;
@@ -150,7 +151,12 @@ mod tests {
         let mut findings = vec![
             finding("exactly_once", "A"),
             finding("exactly_once", "B"),
+            Finding {
+                message: "not tried again after status 503 (attempt 1)".into(),
+                ..finding("retries", "A")
+            },
             finding("expectations", "A"),
+            finding("retries", "A"),
             finding("consent_respected", "B"),
         ];
         let mut notes = Vec::new();
@@ -164,7 +170,7 @@ mod tests {
         let unproven = Waited { unproven: Some("busy".into()), ..Waited::default() };
         let (cells, findings, notes) = withdrawn(&unproven);
         assert_eq!(cells, [Outcome::Unknown, Outcome::CountedTwice]);
-        assert_eq!(findings, ["exactly_once", "consent_respected"]);
+        assert_eq!(findings, ["exactly_once", "retries", "consent_respected"]);
         assert_eq!(notes, 1);
     }
 
@@ -175,7 +181,7 @@ mod tests {
         for waited in [fair, decided] {
             let (cells, findings, notes) = withdrawn(&waited);
             assert_eq!(cells, [Outcome::Lost, Outcome::CountedTwice]);
-            assert_eq!((findings.len(), notes), (4, 0));
+            assert_eq!((findings.len(), notes), (6, 0));
         }
     }
 }

@@ -82,6 +82,11 @@ pub trait Platform: Send + Sync {
     /// Reads a request and judges it against the contract. Never panics, whatever the bytes.
     fn read(&self, request: &Request, now: OffsetDateTime, accounts: &dyn Accounts) -> Reading;
 
+    /// The body that the pointers of [`Platform::read`]'s items lead into; `None` if it is nothing of the kind.
+    fn body(&self, request: &Request) -> Option<serde_json::Value> {
+        request.json()
+    }
+
     /// The ordinary answer to a request, and which items are taken.
     /// `ledger` holds what this account took before (for platforms that refuse duplicates).
     fn answer(&self, request: &Request, reading: &Reading, ledger: &[Entry]) -> Answer;

@@ -125,7 +125,7 @@ fn description(summary: &Summary, case: &CaseVerdict) -> String {
             }
         }
     }
-    for note in &case.notes {
+    for note in case.notes.iter().chain(&case.remarks) {
         line!(text, "note: {note}");
     }
     for known in tally::known(case) {

@@ -97,7 +97,7 @@ fn write(out: &mut String, summary: &Summary) -> std::fmt::Result {
                 evidence(out, shown, finding.at.as_deref())?;
             }
         }
-        for note in &case.notes {
+        for note in case.notes.iter().chain(&case.remarks) {
             writeln!(out, "- {}", escape(note))?;
         }
         for known in tally::known(case) {

@@ -90,6 +90,7 @@ mod tests {
             findings: vec![finding],
             passed: Vec::new(),
             notes: Vec::new(),
+            remarks: Vec::new(),
             took_ms: 1,
             declared_ms: 0,
             evidence: vec![evidence],

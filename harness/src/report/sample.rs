@@ -18,6 +18,7 @@ pub(crate) fn case(name: &str, status: Status) -> CaseVerdict {
         findings: Vec::new(),
         passed: vec!["contract".into()],
         notes: Vec::new(),
+        remarks: Vec::new(),
         took_ms: 500,
         declared_ms: 100,
         evidence: Vec::new(),

@@ -124,7 +124,7 @@ impl Terminal {
             let text = format!("order {} at {}: {name}: {detail}", cell.order, cell.platform);
             writeln!(out, "{}", wrap(&text, self.width, "  "))?;
         }
-        for note in &case.notes {
+        for note in case.notes.iter().chain(&case.remarks) {
             writeln!(out, "{}", wrap(note, self.width, "  note: "))?;
         }
         for known in tally::known(case) {

@@ -67,7 +67,7 @@ pub(super) async fn play(run: &Arc<Run>, decided: &mut [CaseVerdict]) {
         if !matches!(verdict.status, Status::Inconclusive | Status::HarnessFault) {
             if verdict.status == Status::Pass {
                 let why = first.notes.first().cloned().unwrap_or_default();
-                verdict.notes.push(format!("played a second time; the first time: {why}"));
+                verdict.remarks.push(format!("played a second time; the first time: {why}"));
             }
             *first = verdict;
         }

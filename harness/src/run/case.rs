@@ -134,7 +134,7 @@ impl Run {
         };
         let mut played = self.play(&case, &spare.shops, &spare.relay, handle).await;
         if played.verdict.status != Status::Pass {
-            played.verdict.notes.extend(spare.history());
+            played.verdict.remarks.extend(spare.history());
         }
         if spares::leaves_nothing(&case.scenario, &played.verdict, played.settled) {
             let cases = spare.cases + 1;
@@ -174,7 +174,7 @@ impl Run {
                 .waiting_at_most(self.options.timeout);
         let mut actions = driver.play().await;
         actions.extend(driver.control_order().await);
-        let answered = self.note_answers(&actions);
+        let answered = self.note_answers(relay, &actions);
         let controls = driver.controls();
         let profile = &self.options.profile;
         let truth = truth::truth(case, platform, profile, &actions);
@@ -212,9 +212,9 @@ impl Run {
         let policies = &self.options.profile.policies;
         let entries = &captured.entries;
         let mut verdict = judge::judge(case, platform, shops, &history, entries, profile, &truth);
-        self.afterwards.judged(case, &truth);
-        if let Some(how) = left.filter(|_| verdict.status != Status::Pass) {
-            verdict.notes.insert(0, format!("the relay's process left by itself: {how}"));
+        self.afterwards.judged(case, &truth, &history.exchanges);
+        if let Some(how) = left {
+            left_by_itself(case, how, &mut verdict);
         }
         verdict.took_ms = millis(began.elapsed());
         verdict.declared_ms = millis(history.waited.declared.max(policies.quiet.unsigned()));
@@ -252,6 +252,16 @@ impl Run {
     }
 }
 
+/// Nobody asked it to leave. A process that only this case has is nobody else's finding.
+fn left_by_itself(case: &Case, how: String, verdict: &mut CaseVerdict) {
+    if case.private_relay && verdict.status != Status::HarnessFault {
+        verdict.findings.push(spares::left(format!("while {} was played", case.name), how));
+        verdict.status = Status::Fail;
+    } else if verdict.status != Status::Pass {
+        verdict.remarks.insert(0, format!("the relay's process left by itself: {how}"));
+    }
+}
+
 /// Nothing is known of a relay that does not run.
 fn not_started(case: &Case, error: &StartError) -> Played {
     let mut played = fault(case, format!("its own relay did not start: {error}"));
@@ -270,6 +280,7 @@ fn fault(case: &Case, why: String) -> Played {
         findings: Vec::new(),
         passed: Vec::new(),
         notes: vec![why],
+        remarks: Vec::new(),
         took_ms: 0,
         declared_ms: 0,
         evidence: Vec::new(),

@@ -8,7 +8,8 @@ use std::{
 };
 
 use crate::{
-    exchange::{CANARY_HOST, CaseId, OrderRef, Request},
+    checks::look::is_browser,
+    exchange::{CANARY_HOST, CaseId, Exchange, OrderRef, Request},
     gateway::{Gateway, LateEvent},
     plan::Case,
     platforms::Severity,
@@ -37,18 +38,45 @@ struct Judged {
 struct Awaited {
     order: OrderRef,
     event_id: String,
+    /// The browser has sent its copy under this id: an event with another one counts beside it.
+    browser_copy: bool,
+    /// Ids under which the relay had sent the order by then.
+    keys: HashSet<String>,
     count: Count,
 }
 
+impl Awaited {
+    /// Whether an event with this id says the same as before.
+    fn is_known_by(&self, key: &str) -> bool {
+        let first = self.keys.is_empty() && !self.browser_copy;
+        // Each control order has an id of its own.
+        let control = self.order == OrderRef::Sentinel;
+        first || control || self.event_id.is_empty() || self.has(key)
+    }
+
+    fn has(&self, key: &str) -> bool {
+        !key.is_empty() && (self.event_id == key || self.keys.contains(key))
+    }
+}
+
 impl Afterwards {
-    /// A case is judged.
-    pub(super) fn judged(&self, case: &Case, truth: &Truth) {
+    /// A case is judged, by these exchanges.
+    pub(super) fn judged(&self, case: &Case, truth: &Truth, exchanges: &[Exchange]) {
+        let keys = |order: &OrderRef| {
+            exchanges
+                .iter()
+                .filter(|x| x.platform == Some(case.platform) && !is_browser(x))
+                .flat_map(|x| x.items_of(order).filter_map(|(_, item)| item.key.clone()))
+                .collect()
+        };
         let orders = truth
             .orders
             .iter()
             .map(|expected| Awaited {
                 order: expected.order.clone(),
                 event_id: expected.event_id.clone(),
+                browser_copy: expected.browser_copy,
+                keys: keys(&expected.order),
                 count: expected.count,
             })
             .collect();
@@ -112,7 +140,7 @@ fn nobody_s(event: &LateEvent, known: &HashMap<CaseId, Judged>) -> Option<Findin
         .values()
         .filter(|judged| judged.platform == event.platform)
         .flat_map(|judged| &judged.orders)
-        .find(|awaited| !event.key.is_empty() && awaited.event_id == event.key);
+        .find(|awaited| awaited.has(&event.key));
     let message = match awaited.map(|awaited| awaited.count) {
         Some(Count::Never) => "was sent after its case had been judged, though it must not be sent",
         Some(_) => return None,
@@ -122,17 +150,16 @@ fn nobody_s(event: &LateEvent, known: &HashMap<CaseId, Judged>) -> Option<Findin
 }
 
 fn add(verdict: &mut CaseVerdict, judged: &Judged, event: &LateEvent, order: Option<&OrderRef>) {
-    let by_key = |awaited: &&Awaited| !event.key.is_empty() && awaited.event_id == event.key;
-    let awaited = match order {
-        Some(order) => judged.orders.iter().find(|awaited| awaited.order == *order),
-        None => judged.orders.iter().find(by_key),
-    };
+    let awaited = judged.orders.iter().find(|awaited| match order {
+        Some(order) => awaited.order == *order,
+        None => awaited.has(&event.key),
+    });
     let (outcome, message) = match awaited {
         Some(awaited) if awaited.count == Count::Never => (
             Outcome::Leaked,
             "was sent after the case had been judged, though it must not be sent at all",
         ),
-        Some(awaited) if awaited.event_id.is_empty() || awaited.event_id == event.key => return,
+        Some(awaited) if awaited.is_known_by(&event.key) => return,
         Some(_) => (
             Outcome::CountedTwice,
             "is a second id for the order; it was sent after the case had been judged",
@@ -232,6 +259,32 @@ mod tests {
 
     use super::*;
     use crate::{gateway::GatewayOptions, platforms::PLATFORMS, report::sample};
+
+    #[test]
+    fn a_late_event_is_a_second_id_only_if_it_counts_beside_another() {
+        let status = |order: OrderRef, keys: &[&str], browser_copy: bool, key: &str| {
+            let awaited = Awaited {
+                order: order.clone(),
+                event_id: "order_1".into(),
+                browser_copy,
+                keys: keys.iter().map(|key| (*key).to_owned()).collect(),
+                count: Count::Once,
+            };
+            let judged =
+                Judged { case: "a/case/meta".into(), platform: "meta", orders: vec![awaited] };
+            let event = LateEvent { platform: "meta", key: key.into(), seq: 7, owner: None };
+            let mut verdict = sample::case("a/case/meta", Status::Pass);
+            add(&mut verdict, &judged, &event, Some(&order));
+            verdict.status
+        };
+        let a = || OrderRef::Named("A".into());
+        assert_eq!(status(a(), &[], true, "order_1"), Status::Pass);
+        assert_eq!(status(a(), &["own-1"], false, "own-1"), Status::Pass);
+        assert_eq!(status(a(), &[], false, "own-1"), Status::Pass, "it is the first of the order");
+        assert_eq!(status(a(), &[], true, "own-1"), Status::Fail, "the browser's copy is another");
+        assert_eq!(status(a(), &["own-1"], false, "own-2"), Status::Fail);
+        assert_eq!(status(OrderRef::Sentinel, &["order_1"], false, "order_2"), Status::Pass);
+    }
 
     #[tokio::test]
     async fn a_tunnel_to_an_undeclared_host_is_egress_though_nothing_can_be_read() {

@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    sync::atomic::{AtomicUsize, Ordering},
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
     time::{Duration, Instant},
 };
 
@@ -100,19 +100,35 @@ pub(super) struct Vitals {
     took_order: Notify,
     /// Cases in which no call to the relay was answered, in a row.
     unanswered: AtomicUsize,
+    /// There were too many of them: it stays so, as cases that waited have been given up by then.
+    gone: AtomicBool,
 }
+
+/// A relay that has answered nothing in so many cases in a row is gone.
+const GONE: usize = 8;
 
 impl Vitals {
     /// No answer to anything in many cases: it is gone.
     pub(super) fn gone(&self) -> Option<String> {
-        (self.unanswered.load(Ordering::Relaxed) >= 8)
-            .then(|| "the relay no longer answers: connections to it fail".to_owned())
+        self.gone.load(Ordering::Relaxed).then(|| {
+            format!(
+                "the relay has stopped to answer: no call of {GONE} cases in a row was answered"
+            )
+        })
+    }
+
+    fn note(&self, answered: bool) {
+        if answered {
+            self.unanswered.store(0, Ordering::Relaxed);
+        } else if self.unanswered.fetch_add(1, Ordering::Relaxed) + 1 >= GONE {
+            self.gone.store(true, Ordering::Relaxed);
+        }
     }
 }
 
 impl Run {
-    /// Whether any call was answered.
-    pub(super) fn note_answers(&self, actions: &[Action]) -> bool {
+    /// Whether any call to this relay was answered.
+    pub(super) fn note_answers(&self, relay: &Relay, actions: &[Action]) -> bool {
         let mut calls = actions.iter().filter_map(|a| match &a.what {
             Did::Landing { call, .. } | Did::Webhook { call, .. } | Did::Ping { call, .. } => {
                 Some(call)
@@ -125,10 +141,9 @@ impl Run {
         }
         let first = calls.next();
         let answered = first.into_iter().chain(calls).any(|call| call.status.is_some());
-        if answered {
-            self.vitals.unanswered.store(0, Ordering::Relaxed);
-        } else {
-            self.vitals.unanswered.fetch_add(1, Ordering::Relaxed);
+        // Other processes say nothing of the one that most cases share.
+        if self.shared.as_ref().is_none_or(|shared| std::ptr::eq(shared, relay)) {
+            self.vitals.note(answered);
         }
         answered
     }
@@ -145,7 +160,9 @@ impl Run {
     /// Ends when the relay has had time to send something to anybody and has not: with the reason.
     pub(super) async fn silence(&self) -> String {
         let policies = &self.options.profile.policies;
-        let patience = NOTHING_SENT + policies.batch_delay.unsigned();
+        // What it may wait before it sends anything, by its own declaration.
+        let declared = policies.batch_delay.unsigned() + policies.stitch_grace.unsigned();
+        let patience = NOTHING_SENT + declared;
         if self.shared.is_some() {
             // Its time begins when it has taken an order: a slow acknowledgement is another fault.
             self.vitals.took_order.notified().await;
@@ -180,5 +197,25 @@ impl Run {
 
     pub(super) fn relay_exit(&self) -> Option<String> {
         self.shared.as_ref().and_then(Relay::exited)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_relay_that_was_given_up_stays_given_up() {
+        let vitals = Vitals::default();
+        for _ in 1..GONE {
+            vitals.note(false);
+        }
+        vitals.note(true);
+        assert_eq!(vitals.gone(), None, "an answer in between");
+        for _ in 0..GONE {
+            vitals.note(false);
+        }
+        vitals.note(true);
+        assert!(vitals.gone().is_some(), "cases were not played for want of it");
     }
 }

@@ -94,19 +94,24 @@ impl Spares {
     /// Nobody has asked it to leave.
     fn lives(&self, spare: &Spare) -> bool {
         let Some(how) = spare.relay.exited() else { return true };
-        locked(&self.findings).push(Finding {
-            check: "process".into(),
-            rule: "process".into(),
-            severity: Severity::Must,
-            order: None,
-            message: format!("the relay's process left by itself after {}", spare.after),
-            expected: None,
-            actual: Some(how),
-            source: ABOUT_EXIT.into(),
-            exchanges: Vec::new(),
-            at: None,
-        });
+        locked(&self.findings).push(left(format!("after {}", spare.after), how));
         false
+    }
+}
+
+/// A process has ended without being asked to.
+pub(super) fn left(when: String, how: String) -> Finding {
+    Finding {
+        check: "process".into(),
+        rule: "process".into(),
+        severity: Severity::Must,
+        order: None,
+        message: format!("the relay's process left by itself {when}"),
+        expected: None,
+        actual: Some(how),
+        source: ABOUT_EXIT.into(),
+        exchanges: Vec::new(),
+        at: None,
     }
 }
 

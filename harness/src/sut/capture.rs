@@ -12,8 +12,10 @@ use tokio::{
     task::JoinHandle,
 };
 
-/// Bytes that are kept of each stream.
-pub const KEPT: usize = 256 * 1024;
+/// Bytes that are kept of each stream: what many cases at the same time make a talkative relay print.
+pub const KEPT: usize = 4 * 1024 * 1024;
+/// Of them, bytes from before a mark that are looked at again.
+const EARLIER: usize = 256 * 1024;
 /// Longest line that is searched for the ready line.
 const LINE_LIMIT: usize = 8 * 1024;
 
@@ -26,6 +28,17 @@ struct Kept {
     bytes: VecDeque<u8>,
     /// All that came.
     total: u64,
+}
+
+/// Output of a stream before and after a mark.
+#[derive(Debug, Clone, Default)]
+pub struct Around {
+    /// The end of what came before.
+    pub before: String,
+    /// What has come since; only the end of it if there was too much to keep.
+    pub since: String,
+    /// Nothing of `since` is missing.
+    pub is_whole: bool,
 }
 
 impl Tail {
@@ -41,7 +54,7 @@ impl Tail {
 
     /// What is kept, as text.
     pub fn text(&self) -> String {
-        self.text_since(0)
+        self.around(0).since
     }
 
     /// How much has come so far.
@@ -49,13 +62,20 @@ impl Tail {
         self.kept().total
     }
 
-    /// What is kept of what has come since, as text.
-    pub fn text_since(&self, mark: u64) -> String {
+    /// What has come since a mark, and the end of what came before it.
+    pub fn around(&self, mark: u64) -> Around {
         let tail = self.kept();
-        let since = usize::try_from(tail.total.saturating_sub(mark)).unwrap_or(usize::MAX);
-        let begin = tail.bytes.len().saturating_sub(since);
-        let bytes: Vec<u8> = tail.bytes.range(begin..).copied().collect();
-        String::from_utf8_lossy(&bytes).into_owned()
+        let came = usize::try_from(tail.total.saturating_sub(mark)).unwrap_or(usize::MAX);
+        let begin = tail.bytes.len().saturating_sub(came);
+        let text = |range: std::ops::Range<usize>| {
+            let bytes: Vec<u8> = tail.bytes.range(range).copied().collect();
+            String::from_utf8_lossy(&bytes).into_owned()
+        };
+        Around {
+            before: text(begin.saturating_sub(EARLIER)..begin),
+            since: text(begin..tail.bytes.len()),
+            is_whole: came <= tail.bytes.len(),
+        }
     }
 
     fn kept(&self) -> MutexGuard<'_, Kept> {
@@ -116,16 +136,19 @@ mod tests {
     #[test]
     fn only_the_last_bytes_are_kept() {
         let tail = Tail::default();
-        for i in 0..100_000 {
+        for i in 0..500_000 {
             tail.push(format!("line {i}\n").as_bytes());
         }
         assert_eq!(tail.text().len(), KEPT);
-        assert_eq!(tail.last_lines(2), "line 99998\nline 99999");
+        assert_eq!(tail.last_lines(2), "line 499998\nline 499999");
         let mark = tail.mark();
-        assert_eq!(tail.text_since(mark), "");
+        assert_eq!(tail.around(mark).since, "");
         tail.push(b"news\n");
-        assert_eq!(tail.text_since(mark), "news\n");
-        assert_eq!(tail.text_since(0), tail.text(), "what is gone is gone");
+        let around = tail.around(mark);
+        assert_eq!((around.since.as_str(), around.is_whole), ("news\n", true));
+        assert!(around.before.len() == EARLIER && around.before.ends_with("line 499999\n"));
+        let all = tail.around(0);
+        assert!(all.since == tail.text() && !all.is_whole, "what is gone is gone, and said to be");
         tail.push(&vec![b'x'; 2 * KEPT]);
         assert_eq!(tail.text(), "x".repeat(KEPT));
     }

@@ -18,12 +18,12 @@ use std::{
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
-use child::Child;
+use child::{Child, STOP_WITHIN};
 pub(crate) use waits::Waits;
 
 use super::{
     Http, Roots,
-    capture::Tail,
+    capture::{Around, Tail},
     profile::{Capture, Profile, Start},
     redaction::Redaction,
     runtimes::{self, Trust, TrustError},
@@ -205,6 +205,7 @@ impl Relay {
             workdir,
             stdout: Tail::default(),
             stderr: Tail::default(),
+            stop_within: STOP_WITHIN,
             running: Mutex::new(None),
             redaction: Redaction::of(shops, &secret),
         };
@@ -282,7 +283,8 @@ impl Relay {
 
     /// The last part of what it printed, by stream.
     pub fn output(&self) -> Vec<(&'static str, String)> {
-        self.output_since(OutputMark::default())
+        let streams = self.output_around(OutputMark::default());
+        streams.into_iter().map(|(name, around)| (name, around.since)).collect()
     }
 
     /// How much it has printed so far.
@@ -292,10 +294,10 @@ impl Relay {
         })
     }
 
-    /// The last part of what it has printed since, by stream.
-    pub fn output_since(&self, OutputMark([out, err]): OutputMark) -> Vec<(&'static str, String)> {
+    /// What it has printed since, and shortly before, by stream.
+    pub fn output_around(&self, OutputMark([out, err]): OutputMark) -> Vec<(&'static str, Around)> {
         self.child.as_ref().map_or_else(Vec::new, |child| {
-            vec![("stdout", child.stdout.text_since(out)), ("stderr", child.stderr.text_since(err))]
+            vec![("stdout", child.stdout.around(out)), ("stderr", child.stderr.around(err))]
         })
     }
 
@@ -315,7 +317,11 @@ impl Relay {
     pub async fn restart(&self, how: Stop) -> Result<Duration, StartError> {
         let child = self.child.as_ref().ok_or(StartError::NotOurs)?;
         let begin = Instant::now();
-        self.stop(how).await?;
+        match self.stop(how).await {
+            // It had its time to leave, and was killed, as service managers do it.
+            Ok(()) | Err(StartError::Stays(_)) => {}
+            Err(error) => return Err(error),
+        }
         let url = child.spawn().await.map_err(|error| match error {
             StartError::Left { .. } if is_taken(&child.listen) => {
                 StartError::PortTaken(child.listen.clone())

@@ -122,6 +122,7 @@ impl Model<'_> {
             .erasures(&order.by)
             .find(|(i, _)| *i > at)
             .map(|(_, until)| (until, "the person was erased"));
+        expected.forgotten = erased.is_some();
         let first = [withdrawn, erased].into_iter().flatten().min_by_key(|(after, _)| *after);
         if let Some((after, because)) = first {
             expected.must_stop = Some(MustStop { after, because: because.into() });

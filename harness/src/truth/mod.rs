@@ -105,6 +105,8 @@ pub struct Expected {
     pub limited_data_use: bool,
     /// From this moment of the run on nothing about the order may be sent any more.
     pub must_stop: Option<MustStop>,
+    /// The person asked to be forgotten at some moment after the order: what the relay kept about it may be gone.
+    pub forgotten: bool,
     /// From this moment of the run on no contact data may be sent any more.
     pub contact_stop: Option<Duration>,
     /// Facts that a scenario changed in a way that the model does not follow: not judged.

@@ -148,6 +148,7 @@ impl<'a> Model<'a> {
             adjustments: Vec::new(),
             limited_data_use: false,
             must_stop: None,
+            forgotten: false,
             contact_stop: None,
             unsure,
         }

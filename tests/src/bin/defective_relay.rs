@@ -7,7 +7,7 @@ use clap::Parser;
 
 #[derive(Parser)]
 struct Options {
-    /// Which defect; `none`: the relay as it is, behind the same two proxies.
+    /// Which defect; `none`: the relay as it is, behind the same two proxies; `other_manners`: what it sends, said otherwise.
     #[arg(long, default_value = "none")]
     defect: String,
     /// The relay alone, without the proxies.

@@ -362,25 +362,31 @@ defects! {
     // Reliability
     trusts_status_200, "REL-01", "failures/rows_fail_for_now/google_ads":
         "does not read the body of a 200" =>
-        At::Answer(|out, answer| if answer.status == 200 && out.platform() == "google_ads" {
+        At::Answer(|_, out, answer| if answer.status == 200 && out.platform() == "google_ads" {
             answer.replace(200, &success(out));
         });
     took_nothing_is_fine, "REL-01", "failures/false_success/meta/nothing_taken":
         "does not look at how many events were received" =>
-        At::Answer(|out, answer| if answer.status == 200 && out.platform() == "meta" {
+        At::Answer(|_, out, answer| if answer.status == 200 && out.platform() == "meta" {
             answer.replace(200, &success(out));
         });
     retries_refusals, "REL-04", "failures/permanent_refusal/meta":
         "tries a final refusal again and again" =>
-        At::Answer(|_, answer| if answer.status == 400 { answer.replace(503, &json!({})); });
+        At::Answer(|_, _, answer| if answer.status == 400 { answer.replace(503, &json!({})); });
     gives_up_on_429, "REL-05", "failures/transient_statuses/meta/status_429":
         "takes a 429 for final" =>
-        At::Answer(|_, answer| if answer.status == 429 {
+        At::Answer(|_, _, answer| if answer.status == 429 {
             answer.replace(400, &json!({ "error": { "code": 100, "error_subcode": 2_804_003, "message": "Invalid parameter" } }));
         });
     ignores_retry_after, "REL-06", "failures/rate_limited/meta/seconds":
         "comes back before it was asked to" =>
-        At::Answer(|_, answer| answer.headers.retain(|(name, _)| name != "retry-after"));
+        At::Answer(|_, _, answer| answer.headers.retain(|(name, _)| name != "retry-after"));
+    heeds_one_retry_after, "REL-06", "failures/rate_limited/tiktok/seconds":
+        "heeds the first request to wait and no further one" =>
+        At::Answer(|m, out, answer| if answer.headers.iter().any(|(name, _)| name == "retry-after")
+            && !m.first_time(format!("asked to wait {}", String::from_utf8_lossy(&out.body))) {
+            answer.headers.retain(|(name, _)| name != "retry-after");
+        });
     new_id_per_attempt, "REL-09", "failures/lost_answers/meta/reset":
         "makes a new event id for each attempt" =>
         At::Outlet(|m, out| out.each_event(|p, e| {
@@ -389,7 +395,7 @@ defects! {
         }));
     never_retries, "REL-10", "failures/blip/meta":
         "sends once and forgets" =>
-        At::Answer(|out, answer| if answer.status >= 500 { answer.replace(200, &success(out)); });
+        At::Answer(|_, out, answer| if answer.status >= 500 { answer.replace(200, &success(out)); });
     log_says_delivered, "REL-11", "failures/permanent_refusal/tiktok":
         "its log says delivered whatever happened" =>
         At::Reply(|_, call, answer| if call.path.starts_with("/v1/deliveries") {
@@ -405,7 +411,7 @@ defects! {
         });
     html_is_success, "REL-15", "failures/false_success/google_ads/html":
         "takes any 200 for success" =>
-        At::Answer(|out, answer| if answer.status == 200 && out.platform() != "google_oauth" {
+        At::Answer(|_, out, answer| if answer.status == 200 && out.platform() != "google_oauth" {
             answer.replace(200, &success(out));
         });
     follows_redirects, "REL-15", "failures/redirect/meta":
@@ -413,7 +419,7 @@ defects! {
         At::Outlet(|_, out| out.follow = true);
     discards_on_bad_token, "REL-16", "failures/expired_token/meta":
         "discards events while its token is bad" =>
-        At::Answer(|_, answer| if answer.status == 401 {
+        At::Answer(|_, _, answer| if answer.status == 401 {
             answer.replace(400, &json!({ "error": { "code": 100, "error_subcode": 2_804_003, "message": "Invalid parameter" } }));
         });
     forgets_erasure, "RES-07", "webhooks/erased_while_queued/meta/email_in_capitals":

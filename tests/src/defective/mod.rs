@@ -6,6 +6,7 @@
 
 mod intake;
 mod list;
+mod manners;
 mod outlet;
 mod serve;
 
@@ -45,7 +46,7 @@ pub enum At {
     /// What the relay sends to a platform is changed.
     Outlet(fn(&Memory, &mut Outgoing)),
     /// What a platform answers is changed before the relay sees it.
-    Answer(fn(&Outgoing, &mut Answered)),
+    Answer(fn(&Memory, &Outgoing, &mut Answered)),
 }
 
 /// What becomes of an incoming call.

@@ -13,7 +13,7 @@ use axum::{
 };
 use tokio::net::TcpListener;
 
-use super::{Answered, At, DEFECTS, Defect, Incoming, Memory, Outgoing, Verdict};
+use super::{Answered, At, DEFECTS, Incoming, Memory, Outgoing, Verdict, manners};
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
@@ -22,7 +22,8 @@ const LIMIT: usize = 16 * 1024 * 1024;
 
 /// What both proxies share.
 struct Shared {
-    defect: Option<&'static Defect>,
+    /// What is changed, and where.
+    change: Option<&'static At>,
     memory: Memory,
     secrets: Arc<HashMap<String, Vec<String>>>,
     /// Where the relay listens.
@@ -45,10 +46,14 @@ pub fn serve(defect: &str, config: &Path, listen: SocketAddr) -> Result<(), Fail
 }
 
 async fn run(name: &str, config: &Path, listen: SocketAddr) -> Result<(), Failure> {
-    let defect = DEFECTS.iter().find(|d| d.id == name);
-    if defect.is_none() && name != "none" {
-        return Err(format!("no defect `{name}`").into());
-    }
+    let change = match name {
+        "none" => None,
+        manners::NAME => Some(&manners::MANNERS),
+        name => {
+            let defect = DEFECTS.iter().find(|d| d.id == name);
+            Some(&defect.ok_or_else(|| format!("no defect `{name}`"))?.at)
+        }
+    };
     let intake = TcpListener::bind(listen).await?;
     let outlet = TcpListener::bind("127.0.0.1:0").await?;
     let inner = TcpListener::bind("127.0.0.1:0").await?;
@@ -66,7 +71,7 @@ async fn run(name: &str, config: &Path, listen: SocketAddr) -> Result<(), Failur
 
     let client = || reqwest::Client::builder().no_proxy().pool_max_idle_per_host(256);
     let shared = Arc::new(Shared {
-        defect,
+        change,
         memory: Memory { restarted, ..Memory::default() },
         secrets: Arc::new(secrets(&rewritten)?),
         relay: format!("http://{}", inner.local_addr()?),
@@ -177,7 +182,7 @@ async fn at_intake(State(shared): State<Arc<Shared>>, request: Request) -> Respo
         let visitor = landing["visitor_id"].as_str().unwrap_or_default().to_owned();
         shared.memory.keep_landing(&visitor, &landing);
     }
-    let verdict = match shared.defect.map(|d| &d.at) {
+    let verdict = match shared.change {
         Some(At::Intake(change)) => change(&shared.memory, &mut incoming),
         _ => Verdict::Pass,
     };
@@ -205,7 +210,7 @@ async fn at_intake(State(shared): State<Arc<Shared>>, request: Request) -> Respo
         }
         Verdict::Answer(code) => return status(code),
     };
-    if let Some(At::Reply(change)) = shared.defect.map(|d| &d.at) {
+    if let Some(At::Reply(change)) = shared.change {
         change(&shared.memory, &incoming, &mut answer);
     }
     respond(answer)
@@ -227,7 +232,7 @@ async fn at_outlet(State(shared): State<Arc<Shared>>, request: Request) -> Respo
         also: None,
         follow: false,
     };
-    if let Some(At::Outlet(change)) = shared.defect.map(|d| &d.at) {
+    if let Some(At::Outlet(change)) = shared.change {
         change(&shared.memory, &mut outgoing);
     }
     if let Some((host, body)) = outgoing.also.take() {
@@ -241,8 +246,8 @@ async fn at_outlet(State(shared): State<Arc<Shared>>, request: Request) -> Respo
     let mut answer = tokio::time::timeout(Duration::from_secs(30), send)
         .await
         .unwrap_or(Answered { status: 504, headers: Vec::new(), body: Vec::new() });
-    if let Some(At::Answer(change)) = shared.defect.map(|d| &d.at) {
-        change(&outgoing, &mut answer);
+    if let Some(At::Answer(change)) = shared.change {
+        change(&shared.memory, &outgoing, &mut answer);
     }
     respond(answer)
 }

@@ -67,6 +67,10 @@ impl Platform for Meta {
         }
     }
 
+    fn body(&self, request: &Request) -> Option<serde_json::Value> {
+        wire::body(request)
+    }
+
     fn read(&self, request: &Request, now: OffsetDateTime, accounts: &dyn Accounts) -> Reading {
         let call = Call::read(request);
         match &call.route {

@@ -108,6 +108,20 @@ fn body_keys(request: &Request) -> Map<String, Value> {
     fields.into_iter().map(|(name, value)| (name, Value::String(value))).collect()
 }
 
+/// The body in the shape of plain JSON, whichever of the four shapes it came in.
+pub(super) fn body(request: &Request) -> Option<Value> {
+    let mut body = match request.json() {
+        Some(json) => json,
+        None => Value::Object(Some(body_keys(request)).filter(|keys| !keys.is_empty())?),
+    };
+    if let Some(data) = body.get_mut("data")
+        && let Some(events) = unwrapped_list(data.clone())
+    {
+        *data = Value::Array(events);
+    }
+    Some(body)
+}
+
 /// Name and text of each part of a multipart body (RFC 7578), leniently.
 fn multipart(content_type: &str, body: &str) -> Vec<(String, String)> {
     let Some((_, boundary)) = content_type.split_once("boundary=") else { return Vec::new() };
@@ -245,6 +259,29 @@ mod tests {
             );
             assert_eq!(call.token, Some(("EAAB1".into(), false)));
         }
+    }
+
+    #[test]
+    fn the_pointers_of_events_lead_into_every_body_shape() {
+        let body = |content_type: &str, body: &str| {
+            super::body(&Request {
+                headers: vec![("content-type".into(), content_type.into())],
+                body: body.into(),
+                ..Request::default()
+            })
+        };
+        let form = "application/x-www-form-urlencoded";
+        let of_form =
+            body(form, "data=%5B%7B%22event_id%22%3A%22a%22%7D%5D&access_token=t").unwrap();
+        assert_eq!(of_form.pointer("/data/0/event_id"), Some(&"a".into()));
+        assert_eq!(of_form.pointer("/access_token"), Some(&"t".into()));
+        let inside = body("application/json", r#"{"data":["{\"event_id\":\"a\"}"]}"#).unwrap();
+        assert_eq!(inside.pointer("/data/0/event_id"), Some(&"a".into()));
+        let kept = body("application/json", r#"{"data":7}"#).unwrap();
+        assert_eq!(kept.pointer("/data"), Some(&7.into()));
+        assert_eq!(body("application/json", "[1]"), Some(serde_json::json!([1])));
+        assert_eq!(body("application/json", r#"{"data":[{"event_"#), None);
+        assert_eq!(body(form, ""), None);
     }
 
     #[test]

@@ -33,8 +33,8 @@ use crate::{
     },
 };
 
-/// How long a relay may take to leave after it was asked to.
-const STOP_WITHIN: Duration = Duration::from_secs(10);
+/// How long a relay may take to leave after it was asked to; then it is killed.
+pub(super) const STOP_WITHIN: Duration = Duration::from_secs(10);
 /// Longest answer of a ready probe's connection.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long what it has started may take to leave after it.
@@ -58,6 +58,8 @@ pub(super) struct Child {
     pub(super) running: Mutex<Option<Running>>,
     /// What must not be shown when its last words are.
     pub(super) redaction: Redaction,
+    /// How long it may take to leave after it was asked to.
+    pub(super) stop_within: Duration,
 }
 
 /// One life of the process.
@@ -139,7 +141,7 @@ impl Child {
         // All of the group, as a service manager does: a wrapper may not pass it on.
         running.asked.store(true, Ordering::Relaxed);
         signal_group(running.pid, how);
-        if left(&mut running.exit, STOP_WITHIN).await {
+        if left(&mut running.exit, self.stop_within).await {
             return Ok(());
         }
         if let Some(kill) = running.kill.take() {
@@ -148,8 +150,8 @@ impl Child {
                 return Ok(());
             }
         }
-        left(&mut running.exit, STOP_WITHIN).await;
-        Err(StartError::Stays(STOP_WITHIN))
+        left(&mut running.exit, self.stop_within).await;
+        Err(StartError::Stays(self.stop_within))
     }
 
     /// Of the process that runs, or ran last.

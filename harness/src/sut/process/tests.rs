@@ -97,7 +97,10 @@ async fn capture_by_proxy_sets_the_variables_of_every_runtime_and_the_profiles_o
     let ca = value("SSL_CERT_FILE");
     assert_eq!(value("SEEN"), format!("{proxy} 127.0.0.1:{address} {ca}"));
     let pem = std::fs::read_to_string(&ca).unwrap();
-    assert!(pem.starts_with("-----BEGIN CERTIFICATE-----") && !pem.contains("KEY"), "{pem}");
+    assert!(
+        pem.starts_with("-----BEGIN CERTIFICATE-----") && !pem.contains("PRIVATE KEY"),
+        "{pem}"
+    );
     let mode =
         std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&ca).unwrap().permissions());
     assert_eq!(mode & 0o777, 0o600);
@@ -178,6 +181,17 @@ async fn a_restart_keeps_folder_and_address_and_runs_the_handlers_of_a_polite_st
     assert!(gone.is_err(), "stopped on purpose, it did not leave by itself");
     relay.stop(Stop::Kill).await.unwrap();
     assert_eq!(relay.exited(), None, "stopped on purpose");
+}
+
+#[tokio::test]
+async fn one_that_takes_too_long_to_leave_is_killed_and_started_again() {
+    let script = "trap '' TERM\necho listening on http://$1\nwhile :; do sleep 600; done";
+    let mut relay = started(&profile(script, LINE), &[]).await.unwrap();
+    relay.child.as_mut().unwrap().stop_within = Duration::from_millis(200);
+    let away = relay.restart(Stop::Terminate).await.unwrap();
+    assert!(away >= Duration::from_millis(200), "{away:?}");
+    assert_eq!(relay.exited(), None, "the new one runs");
+    relay.shut_down().await;
 }
 
 #[tokio::test]
