@@ -126,8 +126,8 @@ pub struct Select {
     /// Only cases that match: a path like `dedup/*`, `*/meta`, `dedup/thank_you_reload`. May be repeated.
     #[arg(long = "case", value_name = "PATTERN")]
     pub cases: Vec<String>,
-    /// Only this platform. May be repeated.
-    #[arg(long = "platform", value_name = "ID")]
+    /// Only this platform, or these (a,b). May be repeated.
+    #[arg(long = "platform", value_name = "ID", value_delimiter = ',')]
     pub platforms: Vec<String>,
     /// Of the selected cases only this part, such as 2/4: for several machines. A case's part follows from its name alone.
     #[arg(long, value_name = "K/N")]
@@ -234,8 +234,8 @@ pub struct InitArgs {
     /// Where the relay runs already.
     #[arg(long, value_name = "URL", value_parser = relay_url)]
     pub url: Option<String>,
-    /// A platform that it delivers to. May be repeated.
-    #[arg(long = "platform", value_name = "ID")]
+    /// A platform that it delivers to, or several (a,b). May be repeated.
+    #[arg(long = "platform", value_name = "ID", value_delimiter = ',')]
     pub platforms: Vec<String>,
     /// Which shops it serves. Default: single if it is started, fixed if it runs already.
     #[arg(long, value_enum)]

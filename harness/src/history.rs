@@ -119,6 +119,11 @@ pub enum Did {
         /// Whether it happened.
         happened: bool,
     },
+    /// The relay was started again and was not ready in the time that the profile gives it.
+    StillAway {
+        /// In words.
+        why: String,
+    },
     /// The harness could not do what the step asks (its own fault, or the relay's interface).
     Failed {
         /// In words.
@@ -173,6 +178,8 @@ pub struct Call {
 pub struct Readings {
     /// Delivery log entries for the case's orders; `None`: not offered or not readable (see `unreadable`).
     pub log: Option<Vec<LogEntry>>,
+    /// What the log said while an order was still being tried, and the moment (since the run began) by which it had been read.
+    pub early_log: Vec<(Duration, LogEntry)>,
     /// Health.
     pub health: Option<HealthState>,
     /// Export per person.

@@ -90,7 +90,17 @@ fn judge(
         return None;
     }
     let problem = problems.first()?;
-    Some(finding(format!("{field} {problem}")).sides(&main.value, sent))
+    Some(finding(format!("{field} {problem}")).sides(written(main), sent))
+}
+
+/// As it should have been sent.
+fn written(id: &ExpectedId) -> String {
+    match (id.form, id.observed) {
+        (ClickForm::Fbc, Some(observed)) => {
+            format!("fb.1.{}.{}", observed.unix_timestamp_nanos() / 1_000_000, id.value)
+        }
+        _ => id.value.clone(),
+    }
 }
 
 /// How a value differs from the expected one; `None`: it does not.
@@ -146,10 +156,12 @@ fn moment(
     if told(observed) || id.observed_or.is_some_and(told) {
         return None;
     }
-    let why = if near(sighting.exchange.time) {
-        ": it is the moment of sending"
-    } else if near(expected.time) {
+    let away = |other: OffsetDateTime| (time - other).abs();
+    let (sending, order) = (sighting.exchange.time, expected.time);
+    let why = if near(order) && away(order) <= away(sending) {
         ": it is the moment of the order"
+    } else if near(sending) {
+        ": it is the moment of sending"
     } else {
         ""
     };

@@ -1,10 +1,13 @@
 //! The relay's delivery log says what really happened.
 
+use std::time::Duration;
+
 use crate::{
     checks::{About, Check, Seen},
-    history::LogEntry,
+    exchange::Exchange,
+    history::{Did, LogEntry},
     platforms::{Channel, Severity},
-    scenario::LogState,
+    scenario::{LogState, Step, Stop},
     truth::{Count, Expected, Reason},
     verdict::{CheckResult, Finding},
 };
@@ -41,10 +44,44 @@ impl Check for LogTruthful {
                 .filter(|e| e.order == expected.order && e.platform == seen.platform.id())
                 .collect();
             findings.extend(judge(seen, expected, &entries, lists_attempts));
+            findings.extend(too_soon(seen, expected));
         }
         CheckResult::Judged(findings)
     }
 }
+
+/// The log said delivered while the platform had taken nothing yet.
+fn too_soon(seen: &Seen<'_>, expected: &Expected) -> Option<Finding> {
+    let sightings = seen.sightings(&expected.order);
+    let had_taken = |by| sightings.iter().any(|s| s.taken() && s.exchange.at <= by);
+    let (by, _) = seen.history.readings.early_log.iter().find(|(by, entry)| {
+        entry.order == expected.order
+            && entry.platform == seen.platform.id()
+            && entry.state == Some(LogState::Delivered)
+            && !had_taken(*by)
+    })?;
+    let before = sightings.iter().filter(|s| s.exchange.at <= *by).map(|s| s.exchange.seq);
+    let message = "the log said delivered before the platform had taken anything";
+    Some(ABOUT.finding(message).of(&expected.order).by(before))
+}
+
+/// The relay was killed so soon after this answer that it may not have noted it down.
+fn is_cut_short(seen: &Seen<'_>, exchange: &Exchange) -> bool {
+    let Some(answered) = exchange.ended_at else { return false };
+    seen.history.actions.iter().any(|action| {
+        let step = action.step.and_then(|step| seen.case.scenario.steps.get(step));
+        match (&action.what, step) {
+            (Did::Restarted { away }, Some(Step::Restart(restart))) => {
+                let stopped = action.at.saturating_sub(*away);
+                restart.how == Stop::Kill && stopped.saturating_sub(answered) < NOTED_WITHIN
+            }
+            _ => false,
+        }
+    })
+}
+
+/// So long after an answer a relay that lives has noted it down.
+const NOTED_WITHIN: Duration = Duration::from_secs(2);
 
 fn judge(
     seen: &Seen<'_>,
@@ -85,7 +122,8 @@ fn judge(
         // The relay cannot know what a lost answer meant.
         let clean = sightings
             .iter()
-            .any(|s| s.taken() && s.exchange.was_answered() && s.exchange.fault.is_none());
+            .any(|s| s.taken() && s.exchange.was_answered() && s.exchange.fault.is_none())
+            && !sightings.iter().any(|s| s.taken() && is_cut_short(seen, s.exchange));
         say("the platform took it, but the log does not say delivered".into(), !clean, &seqs);
     }
     for entry in entries {

@@ -5,7 +5,7 @@ use std::{borrow::Cow, collections::BTreeMap};
 use crate::{
     checks::{About, Seen},
     exchange::{Exchange, OrderRef},
-    platforms::{Channel, Counted, Item, ItemKind},
+    platforms::{self, Channel, Counted, Item, ItemKind},
     scenario::{Fault, Step},
     truth::Expected,
     verdict::{CheckResult, Finding},
@@ -226,10 +226,13 @@ impl Finding {
         self
     }
 
-    /// The platform's own rule that is broken.
+    /// The platform's own rule that is broken, with its page.
     pub(crate) fn rule(mut self, rule: &'static str) -> Self {
         if !rule.is_empty() {
             self.rule = rule.into();
+        }
+        if let Some(found) = platforms::rule(rule) {
+            self.source = found.source.into();
         }
         self
     }

@@ -58,7 +58,9 @@ impl Check for Occurred {
                     }
                 }
                 Did::Failed { harness: false, .. } if is_refused_in_time(seen, action) => {}
-                Did::Failed { why, harness: false } => missing.push(why.clone()),
+                Did::Failed { why, harness: false } | Did::StillAway { why } => {
+                    missing.push(why.clone());
+                }
                 _ => {}
             }
         }

@@ -200,6 +200,11 @@ fn too_early(seen: &Seen<'_>, expected: &Expected, attempts: &[Sighting<'_>]) ->
                 (None, None) => return None,
             };
             let answered = first.exchange.ended_at?;
+            // Who no longer waits for an answer has not read it, though it went out.
+            let patience = seen.policies.delivery_timeout.unsigned() / 2;
+            if answered.saturating_sub(first.exchange.at) >= patience {
+                return None;
+            }
             let gap = next.exchange.at.saturating_sub(answered);
             let is_early = floor <= CAP && first.exchange.was_answered() && gap + slack < floor;
             is_early.then(|| {

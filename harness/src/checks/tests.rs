@@ -750,6 +750,16 @@ fn the_log_must_tell_the_truth() {
     bench.history.readings.log = Some(vec![entry(LogState::Dead, None, 1)]);
     assert_eq!(bench.found("log_truthful").len(), 2);
 
+    let mut hasty = Bench::usual("meta");
+    hasty.play().sends("A");
+    hasty.history.readings.log = Some(vec![entry(LogState::Delivered, None, 1)]);
+    let sent = hasty.history.exchanges[0].at;
+    let early = |ms| (sent + Duration::from_millis(ms), entry(LogState::Delivered, None, 1));
+    hasty.history.readings.early_log = vec![early(1)];
+    assert!(hasty.found("log_truthful").is_empty());
+    hasty.history.readings.early_log[0].0 = sent - Duration::from_millis(1);
+    assert!(hasty.found("log_truthful")[0].message.contains("before the platform had taken"));
+
     let mut liar = Bench::usual("meta");
     liar.play();
     liar.history.readings.log = Some(vec![entry(LogState::Delivered, None, 1)]);

@@ -25,7 +25,7 @@ use time::OffsetDateTime;
 use crate::{
     exchange::OrderRef,
     gateway::CaseHandle,
-    history::{Action, Did},
+    history::{Action, Did, LogEntry},
     inputs::Format,
     plan::{Case, Person, Shop},
     scenario::{Click, ConsentAnswer, JoinKey, OrderStep, Step, Visit},
@@ -85,6 +85,8 @@ pub struct Driver<'a> {
     deliveries: u64,
     /// Unlike any other run's, for ids that must be new.
     salt: i128,
+    /// What the relay's log said in the middle of the case.
+    early_log: Vec<(Duration, LogEntry)>,
     /// Control orders played so far.
     controls: u32,
     /// Calls in a row that were not answered in time.
@@ -135,6 +137,7 @@ impl<'a> Driver<'a> {
             actions: Vec::new(),
             deliveries: 0,
             salt: OffsetDateTime::now_utc().unix_timestamp_nanos(),
+            early_log: Vec::new(),
             controls: 0,
             unanswered: AtomicU32::new(0),
         }

@@ -164,6 +164,10 @@ impl Driver<'_> {
     pub(super) async fn restart(&mut self, index: usize, how: Stop) {
         match self.stage.relay.restart(how).await {
             Ok(away) => self.note(Some(index), Did::Restarted { away }),
+            Err(error @ StartError::NotReady { .. }) => {
+                let why = format!("failed to restart the relay: {error}");
+                self.note(Some(index), Did::StillAway { why });
+            }
             Err(error) => {
                 // Nobody knows whose it is: no verdict, neither way.
                 let harness = matches!(error, StartError::PortTaken(_));

@@ -50,6 +50,7 @@ impl Driver<'_> {
             }
             readings.unreadable.extend(log.unreadable);
         }
+        readings.early_log = std::mem::take(&mut self.early_log);
         self.read_health(&mut readings).await;
         self.read_exports(&mut readings).await;
         self.read_output(&mut readings);

@@ -8,7 +8,7 @@ use crate::{
     gateway::Log,
     history::Did,
     platforms::Channel,
-    scenario::UntilStep,
+    scenario::{Step, UntilStep},
     sut::profile::Policies,
 };
 
@@ -27,7 +27,11 @@ impl Driver<'_> {
             UntilStep::Attempted { order, times } => {
                 let order = self.known(order)?;
                 let times_seen = |log: &Log| attempts(log, platform, &order) >= *times as usize;
-                (format!("{order} attempted {times} times"), self.wait(times_seen).await)
+                let happened = self.wait(times_seen).await;
+                if happened {
+                    self.read_log_early(index).await;
+                }
+                (format!("{order} attempted {times} times"), happened)
             }
             UntilStep::Faults(count) => {
                 let hit = |log: &Log| {
@@ -46,6 +50,18 @@ impl Driver<'_> {
         };
         self.note(Some(index), Did::Waited { until: words, happened });
         Ok(())
+    }
+
+    /// A log that says delivered whatever happens is seen to lie only while it does happen.
+    async fn read_log_early(&mut self, index: usize) {
+        let next = self.stage.case.scenario.steps.get(index + 1);
+        // Such a restart is to meet what is under way now.
+        if matches!(next, Some(Step::Restart(_))) {
+            return;
+        }
+        let read = self.read_log().await;
+        let by = self.stage.started.elapsed();
+        self.early_log.extend(read.entries.into_iter().map(|listed| (by, listed.entry)));
     }
 
     fn known(&self, order: &str) -> Result<OrderRef, Fault> {

@@ -30,11 +30,14 @@ struct Known {
     replaced: HashMap<String, Vec<String>>,
     /// Keys under which an account is known besides its own.
     aliases: HashSet<String>,
-    /// Access tokens handed out, by refresh token.
-    handed: HashMap<String, VecDeque<String>>,
+    /// Access tokens handed out, by refresh token, and how often each of them was.
+    handed: HashMap<String, VecDeque<(String, u64)>>,
     /// Makes replacements distinct.
     replacements: u64,
 }
+
+/// An access token, and how often it had been handed out.
+pub(super) type Grant = (String, u64);
 
 /// All accounts of the run.
 #[derive(Default, Clone)]
@@ -85,13 +88,24 @@ impl Registry {
         if let Some(token) = token {
             let mut known = write(&self.known);
             let tokens = known.handed.entry(refresh.clone()).or_default();
-            if !tokens.iter().any(|t| t == token) {
-                tokens.push_back(token.to_owned());
+            match tokens.iter_mut().find(|(known, _)| known == token) {
+                Some((_, times)) => *times += 1,
+                None => tokens.push_back((token.to_owned(), 1)),
             }
             if tokens.len() > HANDED_LIMIT {
                 tokens.pop_front();
             }
         }
+    }
+
+    /// The grant behind the access token that a request carries, if the token endpoint has handed it out: the token, and
+    /// how often. Equal requests bring equal tokens, so that one which was handed out anew is as good as another.
+    pub(super) fn grant(&self, request: &Request) -> Option<Grant> {
+        let (scheme, token) = request.header("authorization")?.split_once(' ')?;
+        let known = read(&self.known);
+        let mut handed = known.handed.values().flatten();
+        let found = handed.find(|(handed, _)| handed == token.trim());
+        found.filter(|_| scheme.eq_ignore_ascii_case("bearer")).cloned()
     }
 
     /// Makes a new credential for a shop's account. The old one stays valid.
@@ -148,9 +162,9 @@ impl Registry {
                     || url::form_urlencoded::parse(request.body.as_bytes())
                         .any(|(_, v)| v == token.as_str()))
         };
-        credentials
-            .iter()
-            .any(|c| carries(c) || known.handed.get(c).into_iter().flatten().any(carries))
+        credentials.iter().any(|c| {
+            carries(c) || known.handed.get(c).into_iter().flatten().any(|(t, _)| carries(t))
+        })
     }
 }
 
@@ -183,7 +197,7 @@ impl Accounts for View<'_> {
         }
         let refresh = account.field("refresh_token");
         let handed = |key: &str| {
-            self.known.handed.get(key).is_some_and(|tokens| tokens.iter().any(|t| t == token))
+            self.known.handed.get(key).is_some_and(|tokens| tokens.iter().any(|(t, _)| t == token))
         };
         !refresh.is_empty() && (handed(refresh) || equals(refresh).any(|key| handed(key)))
     }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::{
+    accounts::Grant,
     body::Pace,
     matchers::{Conditions, Subject},
 };
@@ -32,7 +33,12 @@ pub(super) struct Probe<'a> {
     pub(super) orders: &'a [&'a OrderRef],
     /// It uses a credential that was replaced by a new one.
     pub(super) fresh_credential: bool,
+    /// What its access token comes from, if the token endpoint has handed it out.
+    pub(super) grant: Option<&'a Grant>,
 }
+
+/// A relay that gets more tokens in one case than this does not use them.
+const MOST_EXPIRED: usize = 64;
 
 /// A fault and how often it hit.
 pub(super) struct Armed {
@@ -44,6 +50,8 @@ pub(super) struct Armed {
     passed: u32,
     hits: u32,
     lifted: bool,
+    /// Grants whose token was refused as expired: it stays so, however often the fault was to hit.
+    expired: Vec<Grant>,
 }
 
 impl Armed {
@@ -77,6 +85,7 @@ impl Armed {
             passed: 0,
             hits: 0,
             lifted: false,
+            expired: Vec::new(),
         })
     }
 
@@ -88,6 +97,14 @@ impl Armed {
     pub(super) fn hit(&mut self) -> u32 {
         self.hits = self.hits.saturating_add(1);
         self.hits
+    }
+
+    /// It hits a request with such a token: if it says that the token has expired, it has.
+    pub(super) fn expires(&mut self, grant: Grant) {
+        let is_meant = matches!(self.fault.answers, Answers::Failure(FailureClass::TokenExpired));
+        if is_meant && self.expired.len() < MOST_EXPIRED {
+            self.expired.push(grant);
+        }
     }
 
     /// True if it was for this platform (`None`: any); it never hits again.
@@ -117,7 +134,13 @@ impl Armed {
             Answers::Failure(class) => Some(class),
             _ => None,
         };
-        if self.is_spent() || self.platform != probe.platform {
+        if self.lifted || self.platform != probe.platform {
+            return false;
+        }
+        if probe.grant.is_some_and(|grant| self.expired.contains(grant)) {
+            return true;
+        }
+        if self.is_spent() {
             return false;
         }
         if probe.stage != Stage::Whole && !self.strikes_early() {

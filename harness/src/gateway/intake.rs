@@ -103,6 +103,7 @@ impl State {
                 subject: &subject,
                 orders: &[],
                 fresh_credential: false,
+                grant: None,
             };
             faults::choose(&mut lock(&case.inner).faults, &probe)?
         };
@@ -211,15 +212,20 @@ impl State {
                 .map(|o| o.as_ref().filter(|o| mine(o)).and_then(|o| o.order.as_ref()))
                 .collect();
             let orders: Vec<&OrderRef> = per_item.iter().copied().flatten().collect();
+            let grant = self.accounts.grant(of.request);
             let probe = Probe {
                 stage: Stage::Whole,
                 platform: platform.id(),
                 subject: &subject,
                 orders: &orders,
                 fresh_credential: self.accounts.uses_any(&inner.fresh, of.request),
+                grant: grant.as_ref(),
             };
             let Some(index) = faults::choose(&mut inner.faults, &probe) else { continue };
-            let Some(fault) = inner.faults.get(index) else { continue };
+            let Some(fault) = inner.faults.get_mut(index) else { continue };
+            if let Some(grant) = grant {
+                fault.expires(grant);
+            }
             let mut rows = fault.rows_of(&per_item);
             rows.retain(|i| of.owners.get(*i).and_then(Option::as_ref).is_none_or(mine));
             let canary = format!("{origin}{CANARY}{id}/");

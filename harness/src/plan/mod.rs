@@ -332,7 +332,7 @@ pub(crate) mod tests {
             "shops": "as_needed",
             "platforms": platforms,
             "capabilities": ["delivery_log", "dead_letters", "replay", "credentials", "health", "erasure", "export",
-                "restart", "clock", "settings", "shops", "clicks", "consent", "refunds"],
+                "restart", "clock", "settings", "shops", "clicks", "consent", "consent_signals", "refunds"],
             "send": {"webhooks": {}, "formats": [], "joins": [], "click": {"path": "/clicks"}, "consent": {"path": "/consent"}},
         }))
         .unwrap()

@@ -58,8 +58,11 @@ fn of_shop(shop: Option<&str>) -> Option<Capability> {
 pub(super) fn own_relay(scenario: &Scenario) -> bool {
     let disturbs = |step: &Step| matches!(step, Step::Restart(_) | Step::Clock(_));
     let refuses = |given: &Given| matches!(given, Given::Platform(fault) if matches!(fault.answers, Answers::Refuse));
-    // The stand-ins of a process are its own: what is planned for one case must not meet another.
+    let is_health = |expect: &Expect| matches!(expect, Expect::Health(_));
+    // The stand-ins of a process are its own: what is planned for one case must not meet another. And its health is that of
+    // all who use it.
     scenario.services().next().is_some()
+        || scenario.expect.iter().any(is_health)
         || !scenario.settings.is_empty()
         || scenario.steps.iter().any(disturbs)
         || scenario.given.iter().any(refuses)

@@ -36,6 +36,11 @@ pub fn by_id(id: &str) -> Option<&'static dyn Platform> {
     PLATFORMS.iter().copied().find(|p| p.id() == id)
 }
 
+/// A rule of any platform's contract, by id.
+pub fn rule(id: &str) -> Option<&'static Rule> {
+    PLATFORMS.iter().flat_map(|platform| platform.rules()).find(|rule| rule.id == id)
+}
+
 /// One simulated ad-platform API.
 pub trait Platform: Send + Sync {
     /// `meta`, `google_ads`, ...: in case names, YAML, reports and as path prefix of the gateway.

@@ -15,14 +15,14 @@ use super::{
 use crate::{
     driver::Driver,
     gateway::CaseHandle,
-    history::{History, Waited},
+    history::{Action, Did, History, Waited},
     judge,
     plan::{Case, Shop, cases},
     platforms,
     snapshot::{self, Compared},
     sut::{
         process::{Relay, StartError},
-        profile::Shops,
+        profile::{Policies, Shops},
     },
     truth,
     verdict::{CaseVerdict, Status},
@@ -190,7 +190,8 @@ impl Run {
         };
         // Who has left needs no time.
         let left = relay.exited();
-        let unproven = waited.unproven.filter(|_| left.is_none());
+        let unproven = waited.unproven.or_else(|| away_too_long(&actions, &profile.policies));
+        let unproven = unproven.filter(|_| left.is_none());
         let waited = Waited { busy, unproven, ..waited };
         let mut readings = read_back(&mut driver, case, &handle).await;
         if case.private_relay {
@@ -252,6 +253,24 @@ impl Run {
     }
 }
 
+/// A relay that was away for most of the time for which it tries again may have given up before it could.
+fn away_too_long(actions: &[Action], policies: &Policies) -> Option<String> {
+    let told = actions.iter().find_map(|action| match &action.what {
+        Did::Webhook { call, .. } => Some(action.at.saturating_sub(call.took)),
+        _ => None,
+    })?;
+    let horizon = policies.retry_horizon.unsigned();
+    actions.iter().find_map(|action| match &action.what {
+        Did::StillAway { why } => Some(why.clone()),
+        Did::Restarted { .. } if action.at.saturating_sub(told) > horizon / 2 => Some(format!(
+            "the relay was back {:.1} s after its first order, and tries again for {:.1} s",
+            action.at.saturating_sub(told).as_secs_f64(),
+            horizon.as_secs_f64()
+        )),
+        _ => None,
+    })
+}
+
 /// Nobody asked it to leave. A process that only this case has is nobody else's finding.
 fn left_by_itself(case: &Case, how: String, verdict: &mut CaseVerdict) {
     if case.private_relay && verdict.status != Status::HarnessFault {
@@ -264,7 +283,13 @@ fn left_by_itself(case: &Case, how: String, verdict: &mut CaseVerdict) {
 
 /// Nothing is known of a relay that does not run.
 fn not_started(case: &Case, error: &StartError) -> Played {
-    let mut played = fault(case, format!("its own relay did not start: {error}"));
+    let slow = matches!(error, StartError::NotReady { .. });
+    let hint = if slow {
+        "\nhint: give it more time (`start.within`) or fewer cases at once (--jobs)"
+    } else {
+        ""
+    };
+    let mut played = fault(case, format!("its own relay did not start: {error}{hint}"));
     played.verdict.status = Status::Inconclusive;
     played
 }

@@ -44,6 +44,8 @@ pub enum Capability {
     Clicks,
     /// Consent can be told to the relay.
     Consent,
+    /// Google's consent mode signals (`gcs`, `gcd`) are understood where its calls tell consent.
+    ConsentSignals,
     /// Refunds and cancellations can be told to the relay.
     Refunds,
 }
@@ -65,6 +67,7 @@ impl Capability {
             Self::Shops => "shops",
             Self::Clicks => "clicks",
             Self::Consent => "consent",
+            Self::ConsentSignals => "consent_signals",
             Self::Refunds => "refunds",
         }
     }

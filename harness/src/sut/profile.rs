@@ -441,8 +441,14 @@ impl Profile {
                 .is_some_and(|call| call.texts().any(|text| template::uses(text, "consent")))
     }
 
-    /// Whether its calls tell Google's consent signals as they are, too, and not decisions alone.
+    /// Whether Google's consent signals can be told to it as they are, and not decisions alone: a call that hands on whatever
+    /// `consent` holds does not mean that the relay understands it.
     pub fn hears_signals(&self) -> bool {
+        self.capabilities.contains(&Capability::ConsentSignals) && self.tells_signals()
+    }
+
+    /// Whether its calls have a place for Google's consent signals.
+    pub fn tells_signals(&self) -> bool {
         let calls = self.send.consent.iter().chain(&self.send.click);
         calls
             .flat_map(CallTemplate::texts)

@@ -390,6 +390,10 @@ fn capabilities(profile: &Profile, problems: &mut Problems) {
                     || formats_of(profile).any(|format| format.carries(Carried::Consent)),
                 "send.consent, send.click, send.attributes.consent, or a format that carries consent",
             ),
+            Capability::ConsentSignals => (
+                profile.tells_signals(),
+                "a call (send.click or send.consent) that takes `consent` whole, or its `gcs` and `gcd`",
+            ),
             Capability::Refunds => (true, ""),
         };
         if !there {

@@ -189,7 +189,8 @@ impl Clicks<'_> {
             }
             let noted = cookies.get("_fbc").filter(|c| fbclid_of(c) == Some(value.as_str()));
             let observed = match (field.form, self.join) {
-                (ClickForm::Fbc, Join::Visitor) => Some(observed),
+                // Of a click that the relay hears of as one after the order it may think what it likes.
+                (ClickForm::Fbc, Join::Visitor) if age > -time::Duration::MINUTE => Some(observed),
                 _ => None,
             };
             match noted {

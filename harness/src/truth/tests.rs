@@ -195,6 +195,19 @@ fn old_clicks_are_not_used_and_kept_cookies_are() {
 }
 
 #[test]
+fn when_a_click_was_seen_that_comes_after_its_order_is_left_open() {
+    let observed = |ago: i64| {
+        let order = OrderStep { ago: Some(Span::from_secs(ago)), ..OrderStep::default() };
+        let order = Step::Order(Box::new(OrderStep { id: "A".into(), ..order }));
+        let visit = Visit { consent: Some(ConsentAnswer::Granted), ..Visit::default() };
+        let found = expected(vec![Step::Visit(visit), order], UnknownConsent::Withhold);
+        found.ids.iter().find(|id| id.click).unwrap().observed
+    };
+    assert!(observed(0).is_some());
+    assert_eq!(observed(3 * 3_600), None);
+}
+
+#[test]
 fn declared_rules_keep_orders_out() {
     for (field, value) in
         [("state", json!("pending")), ("kind", json!("pos")), ("test", json!(true))]

@@ -72,3 +72,25 @@ async fn tokens_of_the_token_endpoint_are_remembered_also_for_a_replaced_refresh
         "token requests belong to the case as well"
     );
 }
+
+#[tokio::test]
+async fn an_access_token_that_has_expired_stays_so_until_it_is_handed_out_anew() {
+    let gateway = gateway().await;
+    let fault = json!([{ "answers": { "failure": "token_expired" }, "times": 1 }]);
+    let _case = gateway.open(Arc::new(case(1, fault)), &[oauth_shop(1)], None).unwrap();
+    let mut client = Client::connect(&gateway.door().origin()).await;
+    let grant = "refresh_token=1//refresh-of-shop-0001";
+    let body = events(&[event(1, "A")]);
+    let request = format!(
+        "POST /ads/acc1/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer at-for-1//refresh-of-shop-0001\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let mut seen = Vec::new();
+    for granted in [true, false, true] {
+        if granted {
+            assert_eq!(client.post("/google_oauth/token", grant).await.unwrap().status, 200);
+        }
+        seen.push(client.raw(&request).await.unwrap().status);
+    }
+    assert_eq!(seen, [401, 401, 200], "asking again does not help, asking for a new one does");
+}

@@ -242,6 +242,9 @@ defects! {
             e["gclid"] = e["gbraid"].take();
             remove(e, "gbraid");
         }));
+    no_wbraid, "STI-09", "stitching/braids/google_ads/wbraid":
+        "knows gclid and gbraid only" =>
+        At::Outlet(|_, out| out.each_event(|p, e| if p == "google_ads" { remove(e, "wbraid"); }));
     direct_visit_erases, "STI-11", "stitching/direct_visit_keeps_click/google_ads":
         "forgets the click at a direct visit" =>
         At::Outlet(|m, out| out.each_event(|p, e| {
@@ -257,6 +260,19 @@ defects! {
             let visitor = call.json().map(|b| b["visitor_id"].to_string());
             let again = call.is_landing() && !m.first_time(format!("landing {visitor:?}"));
             if again { Verdict::Answer(202) } else { Verdict::Pass }
+        });
+    first_campaign_for_ever, "STI-11", "stitching/each_order_has_its_click/google_ads":
+        "hears of no landing any more once a visitor has bought" =>
+        At::Intake(|m, call| {
+            let Some(body) = call.json() else { return Verdict::Pass };
+            if is_order(call) {
+                let visitor = attribute(&body, "relay_visitor_id").unwrap_or_default();
+                m.keep_landing(&format!("bought {visitor}"), &json!(true));
+            } else if call.is_landing()
+                && m.landing_of(&format!("bought {}", body["visitor_id"].as_str().unwrap_or_default())).is_some() {
+                return Verdict::Answer(202);
+            }
+            Verdict::Pass
         });
     does_not_wait_for_landing, "STI-13", "stitching/landing_comes_late/google_ads":
         "does not wait for a landing that comes after the webhook" =>
@@ -402,6 +418,11 @@ defects! {
             answer.rewrite("\"dead\"", "\"delivered\"");
             answer.rewrite("\"rejected\"", "\"delivered\"");
         });
+    log_says_delivered_at_once, "REL-11", "failures/an_hour_of_outage/meta":
+        "its log says delivered as soon as it tries" =>
+        At::Reply(|_, call, answer| if call.path.starts_with("/v1/deliveries") {
+            answer.rewrite("\"pending\"", "\"delivered\"");
+        });
     queue_in_memory, "REL-13", "failures/killed_with_work_queued/meta/kill":
         "acknowledges before the order is durable" =>
         At::Intake(|_, call| if is_order(call) && !is_control(call) {
@@ -421,6 +442,11 @@ defects! {
         "discards events while its token is bad" =>
         At::Answer(|_, _, answer| if answer.status == 401 {
             answer.replace(400, &json!({ "error": { "code": 100, "error_subcode": 2_804_003, "message": "Invalid parameter" } }));
+        });
+    waits_for_a_refused_token, "REL-16", "failures/access_token_refreshed/google_ads":
+        "takes a refused access token for an outage and tries again with the same" =>
+        At::Answer(|_, out, answer| if out.platform() == "google_ads" && answer.status == 401 {
+            answer.replace(503, &json!({ "error": { "code": 503, "status": "UNAVAILABLE" } }));
         });
     forgets_erasure, "RES-07", "webhooks/erased_while_queued/meta/email_in_capitals":
         "acknowledges an erasure and does nothing" =>

@@ -33,6 +33,13 @@ fn with_landings(name: &str, consent: bool) -> Profile {
     profile
 }
 
+/// The same relay with a call that tells of consent, signals included.
+fn with_signals(name: &str) -> Profile {
+    let mut profile = with_landings(name, true);
+    profile.capabilities.push(Capability::ConsentSignals);
+    profile
+}
+
 fn without_consent(mut profile: Profile) -> Profile {
     profile.send.attributes.consent = None;
     profile
@@ -101,6 +108,7 @@ fn messages() -> Vec<Row> {
 
 fn visits() -> Vec<Row> {
     let (unheard, clicks) = ("no way to tell such a consent answer", "does not declare: clicks");
+    let signals = "no capability `consent_signals`";
     vec![
         (shipped("segment"), "stitching/click_id_reaches_order/meta", ""),
         (shipped("stripe"), "stitching/click_id_reaches_order/meta", "landing_url"),
@@ -115,8 +123,10 @@ fn visits() -> Vec<Row> {
         // A hit has the very signals, other formats what they amount to.
         (shipped("ga4"), "consent/gcs_digits/meta/g100", ""),
         (shipped("data_tag"), "consent/gcs_digits/meta/g100", clicks),
-        (with_landings("data_tag", false), "consent/gcs_digits/meta/g100", unheard),
-        (with_landings("data_tag", true), "consent/gcs_digits/meta/g100", ""),
+        (with_landings("data_tag", false), "consent/gcs_digits/meta/g100", signals),
+        // That a call hands on whatever consent holds does not mean that signals are understood.
+        (with_landings("data_tag", true), "consent/gcs_digits/meta/g100", signals),
+        (with_signals("data_tag"), "consent/gcs_digits/meta/g100", ""),
         (shipped("ga4"), "consent/denied/meta", ""),
         (without_consent(with_landings("stripe", false)), "consent/denied/meta", unheard),
         (without_consent(with_landings("stripe", true)), "consent/denied/meta", ""),

@@ -61,14 +61,20 @@ fn is_about_clicks(scenario: &Scenario) -> bool {
         || scenario.steps.iter().any(named)
 }
 
+const SIGNALS_UNTOLD: &str =
+    "the relay is told decisions, not consent signals (no capability `consent_signals`)";
+
 /// An answer or a join that reaches this relay by no way.
 pub(super) fn untold(scenario: &Scenario, profile: &Profile) -> Option<String> {
     scenario.steps.iter().find_map(|step| match step {
         Step::Visit(visit) => {
             // A grant that nobody hears of withholds the control order as well: that is judged.
             let granted = visit.consent == Some(ConsentAnswer::Granted);
-            (!granted && !is_answer_told(visit, scenario, profile))
-                .then(|| "the profile has no way to tell such a consent answer".to_owned())
+            let why = match visit.consent {
+                Some(ConsentAnswer::Signals(_)) => SIGNALS_UNTOLD,
+                _ => "the profile has no way to tell such a consent answer",
+            };
+            (!granted && !is_answer_told(visit, scenario, profile)).then(|| why.to_owned())
         }
         Step::Consent(_) if profile.send.consent.is_none() => {
             Some("the profile has no call for a later consent answer".to_owned())
@@ -76,7 +82,7 @@ pub(super) fn untold(scenario: &Scenario, profile: &Profile) -> Option<String> {
         Step::Consent(later)
             if matches!(later.answer, ConsentAnswer::Signals(_)) && !profile.hears_signals() =>
         {
-            Some("the profile's calls tell decisions, not consent signals".to_owned())
+            Some(SIGNALS_UNTOLD.to_owned())
         }
         Step::Order(order) => untold_consent(order, scenario, profile)
             .or_else(|| not_joined(order, scenario, profile)),

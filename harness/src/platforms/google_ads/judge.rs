@@ -29,7 +29,9 @@ pub(super) fn call(
     found: &mut Findings,
 ) {
     if route.version < *LIVE.start() {
-        found.refuse("GADS-VERSION-DEAD", None, "", format!("v{} has stopped", route.version));
+        let (first, last) = (LIVE.start(), LIVE.end());
+        let message = format!("v{} has stopped; v{first} to v{last} answer", route.version);
+        found.refuse("GADS-VERSION-DEAD", None, "", message);
     } else if !LIVE.contains(&route.version) {
         found.refuse("GADS-VERSION-LIVE", None, "", format!("there is no v{}", route.version));
     }
