@@ -112,7 +112,7 @@ impl Vitals {
     pub(super) fn gone(&self) -> Option<String> {
         self.gone.load(Ordering::Relaxed).then(|| {
             format!(
-                "the relay has stopped to answer: no call of {GONE} cases in a row was answered"
+                "the relay has stopped answering: no call of {GONE} cases in a row was answered"
             )
         })
     }
