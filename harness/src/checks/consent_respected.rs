@@ -28,8 +28,17 @@ static ABOUT: About = About {
     ],
 };
 
-/// A request that was under way when the answer changed may still arrive this much later; it proves nothing.
-const UNDER_WAY: Duration = Duration::from_millis(150);
+/// A request that was under way when the answer changed may still arrive this much later; it proves nothing. At least, and at
+/// most: a retry that was due comes later than that.
+const UNDER_WAY: (Duration, Duration) = (Duration::from_millis(150), Duration::from_millis(600));
+
+/// How long a request may have been under way in this case: on a machine on which a call and its answer take so long, one
+/// way takes no longer than twice that.
+fn under_way(seen: &Seen<'_>) -> Duration {
+    let calls = seen.history.actions.iter().filter_map(|action| action.what.call());
+    let longest = calls.map(|call| call.took).max().unwrap_or_default();
+    longest.saturating_mul(2).clamp(UNDER_WAY.0, UNDER_WAY.1)
+}
 
 /// The check.
 pub(crate) struct ConsentRespected;
@@ -101,6 +110,7 @@ fn judge(
     doubtful: &mut Option<String>,
 ) {
     let own_platform = exchange.platform == Some(seen.case.platform);
+    let under_way = under_way(seen);
     for (index, item) in exchange.items_of(&expected.order) {
         let finding = |message: String, at: &str| {
             let mut finding = ABOUT.finding(message).of(&expected.order).by([exchange.seq]);
@@ -117,7 +127,7 @@ fn judge(
             && own_platform
             && exchange.at > stop.after
         {
-            if exchange.at > stop.after + UNDER_WAY
+            if exchange.at > stop.after + under_way
                 || is_replayed(seen, &expected.order, stop.after, exchange.at)
             {
                 findings.push(finding(format!("sent after {}", stop.because), ""));
@@ -127,14 +137,14 @@ fn judge(
                     "order {}: request #{} came within {} ms of the moment when {}: it may have been under way",
                     expected.order,
                     exchange.seq,
-                    UNDER_WAY.as_millis(),
+                    under_way.as_millis(),
                     stop.because
                 ));
             }
         }
         let contact = item.identifiers.iter().any(|(_, value)| !value.is_empty());
         let stopped = own_platform
-            && expected.contact_stop.is_some_and(|stop| exchange.at > stop + UNDER_WAY);
+            && expected.contact_stop.is_some_and(|stop| exchange.at > stop + under_way);
         if contact && (stopped || (!expected.contact_allowed && expected.knows(Fact::Consent))) {
             findings.push(finding(
                 "carries hashed contact data, which the visitor did not allow to be sent".into(),

@@ -441,6 +441,19 @@ fn what_is_queued_stops_when_consent_is_withdrawn() {
         verdict.notes
     );
 
+    // A request that was refused and may have been on its way: longer where calls take longer.
+    let refused_after = |took: u64, ms: u64| {
+        let mut bench = start();
+        let consent = bench.history.actions.iter_mut().find(|a| a.step == Some(3)).unwrap();
+        let Did::Consent { call: Some(call), .. } = &mut consent.what else { unreachable!() };
+        call.took = Duration::from_millis(took);
+        bench.wait(ms).fails("A", 0, 503);
+        bench.found("consent_respected").len()
+    };
+    assert_eq!((refused_after(2, 100), refused_after(2, 300)), (0, 1));
+    assert_eq!((refused_after(200, 300), refused_after(200, 500)), (0, 1));
+    assert_eq!(refused_after(5_000, 700), 1, "a retry that was due is none of these");
+
     let mut bad = start();
     bad.wait(500).sends("A");
     assert_eq!(bad.verdict().cells[0].outcome, Outcome::Leaked);

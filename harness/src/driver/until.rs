@@ -55,8 +55,10 @@ impl Driver<'_> {
     /// A log that says delivered whatever happens is seen to lie only while it does happen.
     async fn read_log_early(&mut self, index: usize) {
         let next = self.stage.case.scenario.steps.get(index + 1);
-        // Such a restart is to meet what is under way now.
-        if matches!(next, Some(Step::Restart(_))) {
+        // Other steps are to meet what is under way now, or what has not been tried again yet.
+        if next.is_some_and(|step| {
+            !matches!(step, Step::Clock(_) | Step::Until(_) | Step::Recovers(_))
+        }) {
             return;
         }
         let read = self.read_log().await;
