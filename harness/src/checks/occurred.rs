@@ -82,7 +82,7 @@ fn is_refused_in_time(seen: &Seen<'_>, action: &Action) -> bool {
     let Some(Step::Replay(ReplayStep { order: Some(id), .. })) = step else { return false };
     let order = OrderRef::Named(id.clone());
     let stop = seen.truth.of(&order).and_then(|expected| expected.must_stop.as_ref());
-    if !stop.is_some_and(|stop| stop.after <= action.at) {
+    if stop.is_none_or(|stop| stop.after > action.at) {
         return false;
     }
     let refused = seen.history.actions.iter().any(|other| {
