@@ -6,7 +6,7 @@ use crate::{
     checks::{About, Check, Seen},
     platforms::{Counted, ItemKind, Severity},
     scenario::Step,
-    truth::{Count, Expected, Fact},
+    truth::{Count, Expected, Fact, is_same_amount},
     verdict::{CheckResult, Finding},
 };
 
@@ -91,7 +91,7 @@ fn last_value(seen: &Seen<'_>, expected: &Expected) -> Option<Finding> {
         .filter(|s| is_change(&s.item.kind))
         .map(|s| s.exchange.seq)
         .collect();
-    if (left - last.remaining).abs() < Decimal::new(1, 4) {
+    if is_same_amount(left, last.remaining) {
         return foreign(expected, group).map(|currency| {
             ABOUT
                 .finding("after the refunds the platform counts another currency")

@@ -4,7 +4,7 @@ use crate::{
     checks::{About, Check, Seen},
     plan::Contact,
     platforms::{
-        IdentifierKind, Severity,
+        self, IdentifierKind, Severity,
         normalise::{self, BANNED_DIGESTS},
     },
     truth::Fact,
@@ -59,8 +59,7 @@ impl Check for IdentifiersRight {
                     .order(&expected.order.to_string())
                     .and_then(|order| contact_value(&order.contact, *kind));
                 let why = cause(value, &rule.accepted, raw, *kind);
-                let form = seen.platform.rules().iter().find(|known| known.id == rule.rule);
-                let form = match form.filter(|_| why == UNSHAPED) {
+                let form = match platforms::rule(rule.rule).filter(|_| why == UNSHAPED) {
                     Some(form) => format!(": {}", form.says),
                     None => String::new(),
                 };

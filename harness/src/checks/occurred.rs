@@ -87,7 +87,7 @@ fn is_refused_in_time(seen: &Seen<'_>, action: &Action) -> bool {
     }
     let refused = seen.history.actions.iter().any(|other| {
         matches!(&other.what, Did::Operator { name: "replay", call }
-            if other.step == action.step && call.status.is_some_and(|s| (400..500).contains(&s)))
+            if other.step == action.step && call.status.is_some_and(is_refusal))
     });
     let withheld = seen.history.readings.log.iter().flatten().any(|entry| {
         entry.order == order
@@ -95,6 +95,11 @@ fn is_refused_in_time(seen: &Seen<'_>, action: &Action) -> bool {
             && entry.state == Some(LogState::Withheld)
     });
     refused || withheld
+}
+
+/// The relay has understood the call and does not do it. An answer that knows no such call or caller says nothing.
+fn is_refusal(status: u16) -> bool {
+    (400..500).contains(&status) && !matches!(status, 401 | 404 | 405)
 }
 
 /// Planned answers of other services that nobody asked for.

@@ -604,6 +604,7 @@ fn a_replay_that_a_relay_rightly_refuses_did_what_the_case_is_about() {
     assert_eq!(refused("denied", 409, None), Status::Pass);
     assert_eq!(refused("denied", 202, Some(LogState::Withheld)), Status::Pass);
     assert_eq!(refused("denied", 500, None), Status::Inconclusive);
+    assert_eq!(refused("denied", 404, None), Status::Inconclusive, "it may be the profile's path");
     assert_eq!(refused("denied", 202, Some(LogState::Dead)), Status::Inconclusive);
     assert_eq!(refused("granted", 409, None), Status::Inconclusive);
 }

@@ -1,13 +1,11 @@
 //! Whether a case is decided while it still runs: cheap, asked after every change of its journal.
 
-use rust_decimal::Decimal;
-
 use crate::{
     exchange::{Exchange, OrderRef},
     plan::Case,
     platforms::{Channel, Entry, ItemKind, Platform},
     scenario::Expect,
-    truth::{Count, Expected, Truth},
+    truth::{Count, Expected, Truth, is_same_amount},
 };
 
 /// Answer of [`settled`].
@@ -111,21 +109,18 @@ fn adjusted(expected: &Expected, taken: &[&&Entry]) -> bool {
         ItemKind::Retraction { .. } => last.remaining.is_zero(),
         ItemKind::Restatement { .. } => {
             !expected.knows(crate::truth::Fact::Adjustments)
-                || entry.item.value.is_some_and(|v| near(v, last.remaining))
+                || entry.item.value.is_some_and(|v| is_same_amount(v, last.remaining))
         }
         // A relay that makes the event when it sends it says at once what is left.
-        ItemKind::Purchase => entry.item.value.is_some_and(|v| near(v, last.remaining)),
+        ItemKind::Purchase => entry.item.value.is_some_and(|v| is_same_amount(v, last.remaining)),
         _ => false,
     })
-}
-
-fn near(a: Decimal, b: Decimal) -> bool {
-    (a - b).abs() < Decimal::new(1, 4)
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use rust_decimal::Decimal;
     use serde_json::json;
 
     use super::*;

@@ -274,7 +274,7 @@ fn away_too_long(actions: &[Action], policies: &Policies) -> Option<String> {
 /// Nobody asked it to leave. A process that only this case has is nobody else's finding.
 fn left_by_itself(case: &Case, how: String, verdict: &mut CaseVerdict) {
     if case.private_relay && verdict.status != Status::HarnessFault {
-        verdict.findings.push(spares::left(format!("while {} was played", case.name), how));
+        verdict.findings.insert(0, spares::left(format!("while {} was played", case.name), how));
         verdict.status = Status::Fail;
     } else if verdict.status != Status::Pass {
         verdict.remarks.insert(0, format!("the relay's process left by itself: {how}"));

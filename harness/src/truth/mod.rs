@@ -121,11 +121,16 @@ impl Expected {
 
     /// Whether an amount is one of the right ones.
     pub fn is_right_amount(&self, value: Decimal, currency: Option<&str>) -> bool {
-        let near = |a: Decimal| (a - value).abs() < Decimal::new(1, 4);
+        let near = |a: Decimal| is_same_amount(a, value);
         let fits = |c: &str| currency.is_none_or(|currency| currency.eq_ignore_ascii_case(c));
         (near(self.value) && fits(&self.currency))
             || self.other_values.iter().any(|a| near(a.value) && fits(&a.currency))
     }
+}
+
+/// Equal to the last digit that any currency has.
+pub(crate) fn is_same_amount(a: Decimal, b: Decimal) -> bool {
+    (a - b).abs() < Decimal::new(1, 4)
 }
 
 /// An amount with its currency.

@@ -3,6 +3,7 @@
 //! The relay itself stays as it is. It runs between two small proxies: one in front of it sees what the store and the
 //! browser send (*intake*), one behind it sees what it sends to the platforms (*outlet*). A defect is a change at one of
 //! them, so that relay and defect together behave as a relay with that mistake would. Each is caught by a named case.
+//! `manners` changes in the same way what is right either way, and must be caught by none.
 
 mod intake;
 mod list;
