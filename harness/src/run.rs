@@ -8,6 +8,7 @@ mod pool;
 pub(crate) mod relay;
 mod spares;
 pub(crate) mod strain;
+mod turns;
 mod unanswered;
 pub(crate) mod wait;
 
@@ -28,6 +29,7 @@ use pool::ShopPool;
 use relay::{Vitals, shared_relay};
 use spares::Spares;
 use strain::Strain;
+use turns::{Line, Turns};
 use unanswered::Unanswered;
 use wait::likely_time;
 
@@ -88,6 +90,13 @@ impl Options {
     fn has_spares_for(&self, case: &Case) -> bool {
         case.alone && matches!(self.profile.shops, Shops::Single)
     }
+
+    fn line_of(&self, case: &Case) -> Line {
+        match case.private_relay || self.has_spares_for(case) {
+            true => Line::OwnProcess,
+            false => Line::Shared,
+        }
+    }
 }
 
 /// Why there is no verdict.
@@ -146,16 +155,26 @@ pub async fn run(
     gateway.add_shops(&shops);
     let shared = shared_relay(options, &plan, &shops, &gateway).await?;
     let pool = ShopPool::new(shops.len(), planned_shops);
-    let most = if pool.is_short() { JOBS_IN_FEW_SHOPS } else { usize::MAX };
-    let jobs = options.jobs.clamp(1, most);
+    let new_processes = spares::first_of_scenarios(
+        plan.cases.iter().filter(|case| !case.private_relay && options.has_spares_for(case)),
+    );
+    let few = pool.is_short();
+    let jobs = options.jobs.clamp(1, if few { JOBS_IN_FEW_SHOPS } else { usize::MAX });
+    let planned = plan.cases.len();
+    let mut cases = plan.cases;
+    // The longest first, so that none is left waiting alone at the end. Where shops are few, cases that can share one go
+    // first, all at the same time; the others follow one by one.
+    cases.sort_by_key(|case| {
+        (few && case.alone, std::cmp::Reverse(likely_time(case, &options.profile)))
+    });
+    let lines: Vec<Line> = cases.iter().map(|case| options.line_of(case)).collect();
     let run = Arc::new(Run {
         options: options.clone(),
         started,
         gateway,
         shared,
-        planned: plan.cases.len(),
-        jobs: Semaphore::new(jobs),
-        private: Semaphore::new(PRIVATE_RELAYS),
+        planned,
+        turns: Turns::new(lines.iter().copied().zip(cases), jobs, PRIVATE_RELAYS),
         private_at_least: Semaphore::new(PRIVATE_AT_LEAST),
         pool,
         shops,
@@ -165,27 +184,17 @@ pub async fn run(
         unanswered: Unanswered::default(),
         starved: Starved::default(),
         spares: Spares::default(),
-        new_processes: spares::first_of_scenarios(
-            plan.cases.iter().filter(|case| !case.private_relay && options.has_spares_for(case)),
-        ),
+        new_processes,
     });
     let mut tasks = JoinSet::new();
-    let planned = plan.cases.len();
-    let mut cases = plan.cases;
-    // The longest first, so that none is left waiting alone at the end. Where shops are few, cases that can share one go
-    // first, all at the same time; the others follow one by one.
-    let few = run.pool.is_short();
-    cases.sort_by_key(|case| {
-        (few && case.alone, std::cmp::Reverse(likely_time(case, &options.profile)))
-    });
     let head_start = tokio::time::Instant::now() + HEAD_START;
-    for (place, case) in cases.into_iter().enumerate() {
+    for (place, line) in lines.into_iter().enumerate() {
         let run = Arc::clone(&run);
         tasks.spawn(async move {
             if place >= LONGEST {
                 tokio::time::sleep_until(head_start).await;
             }
-            run.case(Arc::new(case)).await
+            run.next_case(line).await
         });
     }
     let mut decided = Vec::new();
@@ -416,8 +425,7 @@ struct Run {
     shared: Option<Relay>,
     /// Cases of the plan; those with a higher id are played a second time.
     planned: usize,
-    jobs: Semaphore,
-    private: Semaphore,
+    turns: Turns,
     private_at_least: Semaphore,
     shops: Vec<Shop>,
     pool: ShopPool,

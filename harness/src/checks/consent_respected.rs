@@ -6,7 +6,7 @@ use crate::{
     checks::{
         About, Check, Seen,
         look::{is_browser, merged},
-        needles::{Needle, Needles},
+        needles::Needle,
     },
     exchange::{Exchange, OrderRef},
     history::Did,
@@ -231,14 +231,13 @@ fn traces(seen: &Seen<'_>, person: &Person) -> Option<Finding> {
     if let Some(email) = email.filter(|e| !known(e)) {
         needles.extend(Needle::new("hashed e-mail", &normalise::sha256_hex(&email)));
     }
-    let search = Needles::new(needles);
     for exchange in seen.sent().filter(|e| !is_browser(e)) {
         let judged = exchange.reading.as_ref().is_some_and(|r| r.channel == Channel::Other);
         if judged {
             continue;
         }
-        let found = search.found(&seen.haystack(exchange));
-        if let Some(needle) = found.first().and_then(|(index, _)| search.get(*index)) {
+        let hay = seen.haystack(exchange);
+        if let Some(needle) = needles.iter().find(|needle| needle.find(&hay).is_some()) {
             return Some(
                 ABOUT
                     .finding(format!(

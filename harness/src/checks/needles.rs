@@ -6,9 +6,8 @@ use std::{
     rc::Rc,
 };
 
-use aho_corasick::{AhoCorasick, AhoCorasickKind};
 use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD};
-
+use memchr::memmem::Finder;
 use serde_json::Value;
 
 use super::{
@@ -21,11 +20,12 @@ use crate::{
 };
 
 /// One text to look for.
-#[derive(Clone)]
 pub(crate) struct Needle {
     /// What it is, for people: `e-mail of shopper`.
     pub(crate) name: String,
-    forms: Vec<(&'static str, String)>,
+    /// In lower case.
+    plain: Finder<'static>,
+    base64: Vec<Finder<'static>>,
     /// Must stand alone, not inside a longer run of letters and digits.
     whole: bool,
 }
@@ -37,16 +37,18 @@ impl Needle {
         if text.chars().count() < 5 {
             return None;
         }
-        let mut forms = vec![(PLAIN, text.to_lowercase())];
+        let lower = text.to_lowercase();
         // Whole groups of three bytes encode alike wherever the text ends.
-        for text in [text.to_owned(), text.to_lowercase()] {
-            let bytes = text.as_bytes();
-            let groups = bytes.get(..bytes.len() / 3 * 3).unwrap_or_default();
-            if groups.len() >= 9 {
-                forms.push((BASE64, STANDARD_NO_PAD.encode(groups)));
-            }
-        }
-        Some(Self { name: name.into(), forms, whole: false })
+        let groups = |text: &str| text.as_bytes().get(..text.len() / 3 * 3).map(<[u8]>::to_vec);
+        let mut written = vec![groups(text), groups(&lower)];
+        written.dedup();
+        let base64 = written.into_iter().flatten().filter(|groups| groups.len() >= 9);
+        Some(Self {
+            name: name.into(),
+            plain: Finder::new(&lower).into_owned(),
+            base64: base64.map(|g| Finder::new(&STANDARD_NO_PAD.encode(g)).into_owned()).collect(),
+            whole: false,
+        })
     }
 
     /// A run of digits that must stand alone (so that it is not found inside a hash).
@@ -54,79 +56,30 @@ impl Needle {
         let digits: String = text.chars().filter(char::is_ascii_digit).collect();
         (digits.len() >= 9).then(|| Self {
             name: name.into(),
-            forms: vec![(PLAIN, digits)],
+            plain: Finder::new(&digits).into_owned(),
+            base64: Vec::new(),
             whole: true,
         })
     }
 
     /// In which form it stands in a text.
     pub(crate) fn find(&self, hay: &Haystack) -> Option<&'static str> {
-        Needles::new(vec![self.clone()]).found(hay).first().map(|(_, form)| *form)
-    }
-}
-
-/// Many texts to look for at once.
-pub(crate) struct Needles {
-    needles: Vec<Needle>,
-    /// Patterns in lower case, and those that are searched as they are; each with the index of its needle.
-    folded: (Option<AhoCorasick>, Vec<usize>),
-    exact: (Option<AhoCorasick>, Vec<usize>),
-}
-
-impl Needles {
-    pub(crate) fn new(needles: Vec<Needle>) -> Self {
-        let automaton = |exact: bool| {
-            let forms = needles.iter().enumerate().flat_map(|(i, needle)| {
-                needle.forms.iter().map(move |(form, text)| (i, *form, text))
-            });
-            let (of, texts): (Vec<usize>, Vec<&String>) = forms
-                .filter(|(_, form, _)| (*form == BASE64) == exact)
-                .map(|(i, _, text)| (i, text))
-                .unzip();
-            // Made for one case and used a dozen times: quick to make matters more than quick to search.
-            let kind = Some(AhoCorasickKind::NoncontiguousNFA);
-            // Fails for patterns of gigabytes only.
-            let built = AhoCorasick::builder().kind(kind).build(texts).ok();
-            (built.filter(|_| !of.is_empty()), of)
-        };
-        let (folded, exact) = (automaton(false), automaton(true));
-        Self { needles, folded, exact }
-    }
-
-    pub(crate) fn get(&self, index: usize) -> Option<&Needle> {
-        self.needles.get(index)
-    }
-
-    /// Which of them stand in a text, by index, and in which form; each once.
-    pub(crate) fn found(&self, hay: &Haystack) -> Vec<(usize, &'static str)> {
-        let mut found: Vec<(usize, &'static str)> = Vec::new();
-        let mut add = |index: usize, form| {
-            if !found.iter().any(|(known, _)| *known == index) {
-                found.push((index, form));
-            }
-        };
-        for (i, text) in hay.folded.iter().enumerate() {
-            let form = if i == 0 { PLAIN } else { "encoded" };
-            each(&self.folded, text, |index, at| {
-                let whole = self.needles.get(index).is_some_and(|needle| needle.whole);
-                if !whole || stands_alone(text, at) {
-                    add(index, form);
-                }
-            });
+        if let Some(place) = hay.folded.iter().position(|text| self.is_plain_in(text)) {
+            return Some(if place == 0 { "plain" } else { "encoded" });
         }
-        for text in &hay.texts {
-            each(&self.exact, text, |index, _| add(index, BASE64));
-        }
-        found.sort_unstable_by_key(|(index, _)| *index);
-        found
+        let encoded = |text: &String| self.base64.iter().any(|b| b.find(text.as_bytes()).is_some());
+        hay.texts.iter().any(encoded).then_some("base64")
     }
-}
 
-impl Needle {
+    fn is_plain_in(&self, text: &str) -> bool {
+        let length = self.plain.needle().len();
+        let mut found = self.plain.find_iter(text.as_bytes());
+        found.any(|at| !self.whole || stands_alone(text, at..at + length))
+    }
+
     /// Where it stands in a request: JSON pointer into the body, `?name` or `header:name`.
     fn place(&self, request: &Request) -> Option<String> {
-        let search = Needles::new(vec![self.clone()]);
-        let is_in = |text: &str| !search.found(&Haystack::of_text(text.to_owned())).is_empty();
+        let is_in = |text: &str| self.find(&Haystack::of_text(text.to_owned())).is_some();
         let parameter = || {
             let pairs = request.query_pairs();
             let found = pairs.into_iter().find(|(name, value)| is_in(name) || is_in(value));
@@ -154,22 +107,6 @@ fn pointer(value: &Value, holds: &impl Fn(&str) -> bool) -> Option<String> {
             Some(format!("/{}{}", name.replace('~', "~0").replace('/', "~1"), below?))
         }),
         Value::Null | Value::Bool(_) => None,
-    }
-}
-
-const PLAIN: &str = "plain";
-const BASE64: &str = "base64";
-
-fn each(
-    (automaton, of): &(Option<AhoCorasick>, Vec<usize>),
-    text: &str,
-    mut hit: impl FnMut(usize, std::ops::Range<usize>),
-) {
-    let Some(automaton) = automaton else { return };
-    for found in automaton.find_overlapping_iter(text) {
-        if let Some(index) = of.get(found.pattern().as_usize()) {
-            hit(*index, found.range());
-        }
     }
 }
 
@@ -231,11 +168,8 @@ pub(crate) enum Kind {
     Secret,
 }
 
-/// Everything private in a case, searched for at once.
-pub(crate) struct Private {
-    search: Needles,
-    kinds: Vec<Kind>,
-}
+/// Everything private in a case.
+pub(crate) struct Private(Vec<(Kind, Needle)>);
 
 impl Private {
     fn of(seen: &Seen<'_>) -> Self {
@@ -248,18 +182,17 @@ impl Private {
         ];
         let all =
             lists.into_iter().flat_map(|(kind, list)| list.into_iter().map(move |n| (kind, n)));
-        let (kinds, needles): (_, Vec<_>) = all.unzip();
-        Self { search: Needles::new(needles), kinds }
+        Self(all.collect())
     }
 
-    /// What of it stands in a text, and in which form.
-    pub(crate) fn found(&self, hay: &Haystack) -> Vec<(Kind, &Needle, &'static str)> {
-        let found = self.search.found(hay).into_iter();
-        found
-            .filter_map(|(index, form)| {
-                Some((*self.kinds.get(index)?, self.search.get(index)?, form))
-            })
-            .collect()
+    /// Everything of one kind.
+    fn of_kind(&self, kind: Kind) -> impl Iterator<Item = &Needle> {
+        self.0.iter().filter(move |(of, _)| *of == kind).map(|(_, needle)| needle)
+    }
+
+    /// What of it, of any kind, stands in a text.
+    pub(crate) fn found(&self, hay: &Haystack) -> impl Iterator<Item = &Needle> {
+        self.0.iter().map(|(_, needle)| needle).filter(|needle| needle.find(hay).is_some())
     }
 }
 
@@ -319,8 +252,9 @@ pub(crate) fn none_sent(seen: &Seen<'_>, about: &About, kind: Kind) -> CheckResu
     let mut findings = Vec::new();
     for exchange in seen.sent() {
         any = true;
-        let found = seen.private().found(&seen.haystack(exchange));
-        for (_, needle, form) in found.into_iter().filter(|(of, ..)| *of == kind) {
+        let hay = seen.haystack(exchange);
+        for needle in seen.private().of_kind(kind) {
+            let Some(form) = needle.find(&hay) else { continue };
             let (name, host) = (&needle.name, &exchange.request.host);
             let message = format!("{name} was sent in {form} form to {host}");
             let mut finding = about.finding(message).by([exchange.seq]);

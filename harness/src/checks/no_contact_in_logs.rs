@@ -31,7 +31,7 @@ impl Check for NoContactInLogs {
         }
         let mut findings = Vec::new();
         for (name, text) in texts.iter().filter(|(_, text)| !text.is_empty()) {
-            for (_, needle, _) in seen.private().found(&Haystack::of_text(text.clone())) {
+            for needle in seen.private().found(&Haystack::of_text(text.clone())) {
                 findings.push(ABOUT.finding(format!("{} stands in {name}", needle.name)));
             }
         }

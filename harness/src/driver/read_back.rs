@@ -174,10 +174,9 @@ impl Driver<'_> {
     /// stands in what was printed before it was made; secrets are as old as the process.
     fn read_output(&self, readings: &mut Readings) {
         let relay = self.stage.relay;
-        let (values, secrets) = (self.values(), self.secrets());
         for (stream, around) in relay.output_around(self.output) {
-            let mut lines = lines_with(&around.before, secrets.iter());
-            lines.extend(lines_with(&around.since, values.iter().chain(&secrets)));
+            let mut lines = lines_with(&around.before, || self.secrets());
+            lines.extend(lines_with(&around.since, || &self.values() | &self.secrets()));
             lines.truncate(MOST);
             readings.texts.push((stream.to_owned(), lines.join("\n")));
             if !around.is_whole {
@@ -224,13 +223,18 @@ fn forms(text: &str) -> impl Iterator<Item = String> {
     forms.into_iter().flatten().map(|form| form.to_lowercase())
 }
 
-fn lines_with<'t, 'n>(text: &'t str, needles: impl Iterator<Item = &'n String>) -> Vec<&'t str> {
+/// The lines that hold one of these texts. Most relays print little: the texts are only made where there is something to search.
+fn lines_with(text: &str, needles: impl FnOnce() -> BTreeSet<String>) -> Vec<&str> {
+    if text.is_empty() {
+        return Vec::new();
+    }
     // Hardly any of them stands anywhere: only these are looked for line by line.
     let lower = text.to_lowercase();
-    let found: Vec<&String> = needles.filter(|needle| lower.contains(needle.as_str())).collect();
+    let mut found = needles();
+    found.retain(|needle| lower.contains(needle));
     let holds = |line: &&str| {
         let line = line.to_lowercase();
-        found.iter().any(|needle| line.contains(needle.as_str()))
+        found.iter().any(|needle| line.contains(needle))
     };
     if found.is_empty() { Vec::new() } else { text.lines().filter(holds).take(MOST).collect() }
 }
@@ -334,7 +338,7 @@ mod tests {
         let needles: Vec<String> = forms("Jane Doe").chain(forms("x")).collect();
         assert_eq!(needles, ["jane doe", "jane+doe"], "short texts stand everywhere by chance");
         let text = "hello JANE Doe\nnobody x\n?name=Jane+Doe\n";
-        let lines = lines_with(text, needles.iter());
+        let lines = lines_with(text, || needles.into_iter().collect());
         assert_eq!(lines, ["hello JANE Doe", "?name=Jane+Doe"]);
     }
 }

@@ -71,7 +71,8 @@ pub trait Format: Sync + std::fmt::Debug {
         Written { query: None, body: layout::write(body, layout) }
     }
 
-    /// Headers with the signature of these very bytes. `other_layout`: the same content written in another way.
+    /// Headers with the signature of these very bytes. `other_layout`: the same content written in another way, for
+    /// [`Signature::OfOtherLayout`].
     ///
     /// # Errors
     /// The signature cannot be made: a secret of another shape, no second shop.
@@ -102,11 +103,14 @@ pub trait Format: Sync + std::fmt::Debug {
                     Some(change) => patch::merge(&mut body, change),
                     None => self.check(delivery, &body)?,
                 }
-                let other = match delivery.layout {
-                    Layout::Pretty => Layout::Minified,
-                    Layout::Minified | Layout::Unusual => Layout::Pretty,
+                let other = match (delivery.signature, delivery.layout) {
+                    (Signature::OfOtherLayout, Layout::Pretty) => {
+                        self.write(&body, Layout::Minified).body
+                    }
+                    (Signature::OfOtherLayout, _) => self.write(&body, Layout::Pretty).body,
+                    _ => String::new(),
                 };
-                (self.write(&body, delivery.layout), self.write(&body, other).body)
+                (self.write(&body, delivery.layout), other)
             }
         };
         let body = match delivery.signature {

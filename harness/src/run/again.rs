@@ -56,7 +56,7 @@ pub(super) async fn play(run: &Arc<Run>, decided: &mut [CaseVerdict]) {
     let mut tasks = JoinSet::new();
     for case in planned(&run.options, &names, run.planned) {
         let run = Arc::clone(run);
-        tasks.spawn(async move { run.case(Arc::new(case)).await });
+        tasks.spawn(async move { run.case(case).await });
     }
     while let Some(joined) = tasks.join_next().await {
         // A case that ends badly leaves its first verdict.

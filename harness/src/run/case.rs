@@ -10,6 +10,7 @@ use super::{
     millis,
     relay::started,
     spares::{self, Spare},
+    turns::Line,
     wait::{Terms, read_back, until_decided},
 };
 use crate::{
@@ -38,12 +39,20 @@ pub(super) struct Played {
 }
 
 impl Run {
-    /// `None`: it cannot be played any more.
-    pub(super) async fn case(&self, case: Arc<Case>) -> Option<Played> {
-        // A process that is not the shared one takes nobody's place there.
-        let shared = !case.private_relay && !self.options.has_spares_for(&case);
-        let turns = if shared { &self.jobs } else { &self.private };
-        let _turn = turns.acquire().await.ok()?;
+    /// The case that is next in this line. `None`: it cannot be played any more.
+    pub(super) async fn next_case(&self, line: Line) -> Option<Played> {
+        let _turn = self.turns.turn(line).await?;
+        self.in_turn(self.turns.next(line)?).await
+    }
+
+    /// A case that waits in no line. `None`: as above.
+    pub(super) async fn case(&self, case: Case) -> Option<Played> {
+        let _turn = self.turns.turn(self.options.line_of(&case)).await?;
+        self.in_turn(case).await
+    }
+
+    async fn in_turn(&self, case: Case) -> Option<Played> {
+        let case = Arc::new(case);
         if self.vitals.gone().is_some() {
             return None;
         }
@@ -51,7 +60,7 @@ impl Run {
             let _room = self.room().await;
             return Some(self.with_private_relay(case).await);
         }
-        if !shared {
+        if self.options.has_spares_for(&case) {
             return Some(self.with_spare_relay(case).await);
         }
         let relay = self.shared.as_ref()?;

@@ -37,19 +37,20 @@ pub(super) async fn shared_relay(
     shops: &[Shop],
     gateway: &Gateway,
 ) -> Result<Option<Relay>, RunError> {
+    let keeping = |relay: Relay| relay.keeping_connections(&options.profile).map_err(unreachable);
     if let Some(url) = &options.relay {
-        return reached(&options.profile, url).await.map(Some);
+        return keeping(reached(&options.profile, url).await?).map(Some);
     }
     if plan.cases.iter().all(|case| case.private_relay || options.has_spares_for(case)) {
         return Ok(None);
     }
-    started(&options.profile, shops, gateway.door(), &options.settings, &[])
+    let relay = started(&options.profile, shops, gateway.door(), &options.settings, &[])
         .await
-        .map(Some)
         .map_err(|error| match error {
             StartError::Template(_) => RunError::Usage(error.to_string()),
             error => unreachable(error),
-        })
+        })?;
+    keeping(relay).map(Some)
 }
 
 /// A relay that somebody else runs, if it speaks HTTP.

@@ -16,21 +16,37 @@ use std::time::Duration;
 
 /// A client for talking to a relay: no proxy, no redirects (a store treats them as failures), bounded time.
 ///
-/// Every call has a connection of its own. Servers close idle ones (Node after 5 s, others at once): a call that crosses with
-/// that gets no answer, which would be nobody's fault and look like the relay's.
 pub fn client(timeout: Duration) -> reqwest::Result<reqwest::Client> {
-    builder(timeout).build()
+    builder(timeout, Connections::OnePerCall).build()
 }
 
-fn builder(timeout: Duration) -> reqwest::ClientBuilder {
+fn builder(timeout: Duration, connections: Connections) -> reqwest::ClientBuilder {
     // Someone may have installed it before; that is as good.
     drop(rustls::crypto::ring::default_provider().install_default());
+    let most_idle = match connections {
+        Connections::OnePerCall => 0,
+        Connections::Kept => usize::MAX,
+    };
     reqwest::Client::builder()
         .no_proxy()
         .redirect(reqwest::redirect::Policy::none())
         .timeout(timeout)
-        .pool_max_idle_per_host(0)
+        .pool_max_idle_per_host(most_idle)
+        .pool_idle_timeout(KEPT)
 }
+
+/// Whether connections are used again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Connections {
+    /// Servers close idle ones (Node after 5 s, others at once): a call that crosses with that gets no answer, which would be
+    /// nobody's fault and look like the relay's.
+    OnePerCall,
+    /// For a relay that says it keeps them, see [`profile::Send::keep_connections`].
+    Kept,
+}
+
+/// How long an idle connection may still be used.
+const KEPT: Duration = Duration::from_secs(5);
 
 /// The clients of a run: the case of header names is the connection's, so there are two.
 #[derive(Debug, Clone)]
@@ -52,10 +68,10 @@ pub enum Roots {
 
 impl Http {
     /// Both, with the same bound on one call's time.
-    pub fn new(timeout: Duration, roots: Roots) -> reqwest::Result<Self> {
+    pub fn new(timeout: Duration, roots: Roots, connections: Connections) -> reqwest::Result<Self> {
         let builder = || match roots {
-            Roots::OfTheMachine => builder(timeout),
-            Roots::None => builder(timeout).tls_certs_only([]),
+            Roots::OfTheMachine => builder(timeout, connections),
+            Roots::None => builder(timeout, connections).tls_certs_only([]),
         };
         Ok(Self {
             title_case: builder().http1_title_case_headers().build()?,
@@ -86,22 +102,21 @@ mod tests {
 
     use super::*;
 
-    /// A server that keeps connections open counts those it was asked on.
-    #[tokio::test]
-    async fn no_connection_is_used_again() {
+    /// So many connections a server sees that keeps them open.
+    async fn connections_of_three_calls(connections: Connections) -> usize {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
+        let http = Http::new(Duration::from_secs(5), Roots::None, connections).unwrap();
         let calls = async {
-            let client = client(Duration::from_secs(5)).unwrap();
             for _ in 0..3 {
-                assert_eq!(client.get(&url).send().await.unwrap().status(), 204);
+                assert_eq!(http.title_case.get(&url).send().await.unwrap().status(), 204);
             }
         };
-        let mut connections = JoinSet::new();
+        let mut seen = JoinSet::new();
         let serve = async {
             loop {
                 let (mut stream, _) = listener.accept().await.unwrap();
-                connections.spawn(async move {
+                seen.spawn(async move {
                     let mut request = [0; 1024];
                     while stream.read(&mut request).await.is_ok_and(|read| read > 0) {
                         stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await.unwrap();
@@ -113,6 +128,12 @@ mod tests {
             () = calls => {}
             () = serve => {}
         }
-        assert_eq!(connections.len(), 3);
+        seen.len()
+    }
+
+    #[tokio::test]
+    async fn a_connection_is_used_again_only_if_it_is_to_be_kept() {
+        assert_eq!(connections_of_three_calls(Connections::OnePerCall).await, 3);
+        assert_eq!(connections_of_three_calls(Connections::Kept).await, 1);
     }
 }

@@ -22,7 +22,7 @@ use child::{Child, STOP_WITHIN};
 pub(crate) use waits::Waits;
 
 use super::{
-    Http, Roots,
+    Connections, Http, Roots,
     capture::{Around, Tail},
     profile::{Capture, Profile, Start},
     redaction::Redaction,
@@ -170,7 +170,7 @@ impl Relay {
             None => std::env::current_exe().unwrap_or_default(),
         };
         let settings = json!(settings);
-        let http = http(profile, Roots::None)?;
+        let http = http(profile, Roots::None, Connections::OnePerCall)?;
         let services =
             Services::start(&profile.services, given).await.map_err(StartError::Service)?;
         let port = free_port().ok_or(StartError::NoPort)?;
@@ -231,11 +231,20 @@ impl Relay {
         Ok(Self {
             templates: compile(profile)?,
             facts: call_facts(json!({}), ""),
-            http: http(profile, Roots::OfTheMachine)?,
+            http: http(profile, Roots::OfTheMachine, Connections::OnePerCall)?,
             base_url: Mutex::new(url.to_owned()),
             child: None,
             services: Services::default(),
         })
+    }
+
+    /// Keeps connections to it, if the profile says that it does. Not for one that is stopped in between.
+    pub(crate) fn keeping_connections(mut self, profile: &Profile) -> Result<Self, StartError> {
+        if profile.send.keep_connections {
+            let roots = if self.child.is_some() { Roots::None } else { Roots::OfTheMachine };
+            self.http = http(profile, roots, Connections::Kept)?;
+        }
+        Ok(self)
     }
 
     /// Clients for calls to it, shared by all cases.
@@ -341,8 +350,9 @@ fn call_facts(settings: Value, secret: &str) -> Facts {
 }
 
 /// A call may take what the profile declares for answers, and a little more so that a late answer is seen as late.
-fn http(profile: &Profile, roots: Roots) -> Result<Http, StartError> {
-    Ok(Http::new(profile.policies.acknowledge_within.unsigned() + LATE_ANSWER, roots)?)
+fn http(profile: &Profile, roots: Roots, connections: Connections) -> Result<Http, StartError> {
+    let within = profile.policies.acknowledge_within.unsigned() + LATE_ANSWER;
+    Ok(Http::new(within, roots, connections)?)
 }
 
 fn compile(profile: &Profile) -> Result<Templates, StartError> {

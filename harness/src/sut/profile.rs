@@ -242,6 +242,10 @@ pub struct Send {
     pub attributes: Attributes,
     /// Join keys that this relay reads.
     pub joins: Vec<JoinKey>,
+    /// Calls to the relay that cases share go over connections that are kept, for five seconds when idle. Only for a relay that
+    /// keeps them longer: a call that crosses with a connection's end gets no answer. Default: a connection for each call.
+    #[serde(default)]
+    pub keep_connections: bool,
 }
 
 /// One HTTP call.

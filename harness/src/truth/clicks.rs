@@ -397,6 +397,9 @@ fn query(raw: &str) -> BTreeMap<String, String> {
 
 /// Percent-decoding once; `+` stays `+`, since click ids never hold spaces.
 pub(crate) fn decode(text: &str) -> String {
+    if !text.contains('%') {
+        return text.to_owned();
+    }
     let bytes = text.as_bytes();
     let mut out = Vec::with_capacity(bytes.len());
     let mut i = 0;

@@ -101,6 +101,8 @@ impl Store {
         let connection = Connection::open(path)?;
         tune(&connection)?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
+        // What a failed job of a group would be undone with: else written to a file for every page of every group.
+        connection.pragma_update(None, "temp_store", "MEMORY")?;
         connection.pragma_update(None, "synchronous", "FULL")?;
         connection.pragma_update(None, "secure_delete", "FAST")?;
         connection.pragma_update(None, "journal_size_limit", 64 * 1024 * 1024)?;

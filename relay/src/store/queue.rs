@@ -267,9 +267,12 @@ fn reconcile_if_more(
     let refunded = db
         .prepare_cached("SELECT 1 FROM refund WHERE shop = ?1 AND order_id = ?2 LIMIT 1")?
         .exists(params![shop, order_id])?;
-    let cancelled = || -> Result<bool, rusqlite::Error> {
-        let row = order_row(db, shop, order_id)?;
-        Ok(row.is_some_and(|r| r.order.cancelled_at.is_some()))
+    let cancelled = || {
+        db.prepare_cached(
+            "SELECT 1 FROM orders WHERE shop = ?1 AND order_id = ?2
+             AND json_extract(doc, '$.cancelled_at') IS NOT NULL",
+        )?
+        .exists(params![shop, order_id])
     };
     if refunded || cancelled()? {
         return reconcile(db, rules, shop, order_id, now_ms);
