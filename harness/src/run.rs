@@ -252,7 +252,7 @@ pub async fn run(
     }
     run_findings.extend(run.unanswered.findings());
     let (orphans, _) = run.gateway.orphans();
-    let summary = Summary {
+    let mut summary = Summary {
         relay: options.profile.name.clone(),
         seed: plan.seed,
         suite: plan.suite,
@@ -265,7 +265,7 @@ pub async fn run(
         orphans,
         snapshots_changed,
         snapshots_new,
-        took_ms: millis(started.elapsed()),
+        took_ms: 0,
         aborted,
         reproduce: options.reproduce.clone(),
         baseline: None,
@@ -276,6 +276,7 @@ pub async fn run(
         }
         run.gateway.stop().await;
     }
+    summary.took_ms = millis(started.elapsed());
     Ok(summary)
 }
 

@@ -4,7 +4,10 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     thread,
 };
 
@@ -52,16 +55,26 @@ pub fn load_dir(dir: &Path) -> Result<Vec<Scenario>, LoadErrors> {
 /// Reads files side by side; what they say comes in their order.
 fn read_all(dir: &Path, files: &[PathBuf]) -> Vec<Result<Scenario, LoadErrors>> {
     let threads = thread::available_parallelism().map_or(1, usize::from).min(MAX_READERS);
-    let part = files.len().div_ceil(threads).max(1);
-    let read_part = |part: &[PathBuf]| part.iter().map(|file| read(dir, file)).collect::<Vec<_>>();
-    thread::scope(|scope| {
-        let readers: Vec<_> =
-            files.chunks(part).map(|part| scope.spawn(move || read_part(part))).collect();
-        let join = |reader: thread::ScopedJoinHandle<'_, Vec<_>>| {
-            reader.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-        };
-        readers.into_iter().flat_map(join).collect()
-    })
+    let next = AtomicUsize::new(0);
+    // Each takes the next file when it is done with one: they differ in size.
+    let reader = || {
+        let mut own = Vec::new();
+        loop {
+            let place = next.fetch_add(1, Ordering::Relaxed);
+            let Some(file) = files.get(place) else { return own };
+            own.push((place, read(dir, file)));
+        }
+    };
+    let mut all = thread::scope(|scope| {
+        let others: Vec<_> = (1..threads).map(|_| scope.spawn(reader)).collect();
+        let mut all = reader();
+        for other in others {
+            all.extend(other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        }
+        all
+    });
+    all.sort_unstable_by_key(|(place, _)| *place);
+    all.into_iter().map(|(_, scenario)| scenario).collect()
 }
 
 /// Reads one scenario from text; `name` is what its place in the folder would say: `dedup/thank_you_reload`.
