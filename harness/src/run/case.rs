@@ -45,7 +45,7 @@ impl Run {
         self.in_turn(self.turns.next(line)?).await
     }
 
-    /// A case that waits in no line. `None`: as above.
+    /// A case that was not planned at first. `None`: as above.
     pub(super) async fn case(&self, case: Case) -> Option<Played> {
         let _turn = self.turns.turn(self.options.line_of(&case)).await?;
         self.in_turn(case).await

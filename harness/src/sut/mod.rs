@@ -14,8 +14,8 @@ pub mod template;
 
 use std::time::Duration;
 
-/// A client for talking to a relay: no proxy, no redirects (a store treats them as failures), bounded time.
-///
+/// A client for talking to a relay: no proxy, no redirects (a store treats them as failures), bounded time, a connection for
+/// each call.
 pub fn client(timeout: Duration) -> reqwest::Result<reqwest::Client> {
     builder(timeout, Connections::OnePerCall).build()
 }
@@ -103,13 +103,12 @@ mod tests {
     use super::*;
 
     /// So many connections a server sees that keeps them open.
-    async fn connections_of_three_calls(connections: Connections) -> usize {
+    async fn connections_of_three_calls(client: &reqwest::Client) -> usize {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let http = Http::new(Duration::from_secs(5), Roots::None, connections).unwrap();
         let calls = async {
             for _ in 0..3 {
-                assert_eq!(http.title_case.get(&url).send().await.unwrap().status(), 204);
+                assert_eq!(client.get(&url).send().await.unwrap().status(), 204);
             }
         };
         let mut seen = JoinSet::new();
@@ -133,7 +132,12 @@ mod tests {
 
     #[tokio::test]
     async fn a_connection_is_used_again_only_if_it_is_to_be_kept() {
-        assert_eq!(connections_of_three_calls(Connections::OnePerCall).await, 3);
-        assert_eq!(connections_of_three_calls(Connections::Kept).await, 1);
+        let within = Duration::from_secs(5);
+        assert_eq!(connections_of_three_calls(&client(within).unwrap()).await, 3);
+        for (connections, seen) in [(Connections::OnePerCall, 3), (Connections::Kept, 1)] {
+            let http = Http::new(within, Roots::None, connections).unwrap();
+            assert_eq!(connections_of_three_calls(&http.title_case).await, seen);
+            assert_eq!(connections_of_three_calls(&http.lower_case).await, seen);
+        }
     }
 }
