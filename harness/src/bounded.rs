@@ -46,7 +46,8 @@ pub(crate) fn read(path: &Path, limit: u64) -> Result<String, ReadError> {
     if !meta.is_file() {
         return Err(ReadError::NoFile("no ordinary file"));
     }
-    let mut bytes = Vec::new();
+    let expected = usize::try_from(meta.len().min(limit)).unwrap_or_default();
+    let mut bytes = Vec::with_capacity(expected + 1);
     File::open(path)?.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
     let length = meta.len().max(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
     if length > limit {

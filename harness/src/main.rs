@@ -33,32 +33,9 @@ fn main() -> ExitCode {
     if rustls::crypto::ring::default_provider().install_default().is_err() {
         return finish(Err(RunError::Harness("the TLS provider is installed twice".to_owned())));
     }
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(e) => return finish(Err(RunError::Harness(format!("no runtime: {e}")))),
-    };
     finish(match cli.command {
-        Command::Run(args) => {
-            let done = runtime.block_on(async {
-                tokio::select! {
-                    done = commands::run::run(&args) => done,
-                    () = interrupted() => Err(RunError::Interrupted),
-                }
-            });
-            // What the run started ends with its tasks: no relay process outlives the harness.
-            runtime.shutdown_timeout(std::time::Duration::from_secs(2));
-            done
-        }
-        Command::Doctor(args) => {
-            let done = runtime.block_on(async {
-                tokio::select! {
-                    done = commands::doctor::doctor(&args) => done,
-                    () = interrupted() => Err(RunError::Interrupted),
-                }
-            });
-            runtime.shutdown_timeout(std::time::Duration::from_secs(2));
-            done
-        }
+        Command::Run(args) => to_its_end(commands::run::run(&args)),
+        Command::Doctor(args) => to_its_end(commands::doctor::doctor(&args)),
         Command::List(args) => commands::list::list(&args),
         Command::Compare(args) => commands::compare::compare(&args),
         Command::Merge(args) => commands::merge::merge(&args),
@@ -68,6 +45,22 @@ fn main() -> ExitCode {
         Command::Ca(args) => commands::ca::ca(&args),
         Command::Relay(_) => return ExitCode::from(exit_code::USAGE),
     })
+}
+
+/// Until it is done or somebody ends it. What it started ends with its tasks: no relay process outlives the harness.
+fn to_its_end(command: impl Future<Output = Result<Done, RunError>>) -> Result<Done, RunError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| RunError::Harness(format!("no runtime: {e}")))?;
+    let done = runtime.block_on(async {
+        tokio::select! {
+            done = command => done,
+            () = interrupted() => Err(RunError::Interrupted),
+        }
+    });
+    runtime.shutdown_timeout(std::time::Duration::from_secs(2));
+    done
 }
 
 /// Ctrl-C, or a request to end.

@@ -330,7 +330,8 @@ pub(crate) async fn gateway(
 ///
 /// If a file cannot be read or the selection matches nothing.
 pub fn plan(options: &Options) -> Result<Plan, RunError> {
-    let mut plan = cases::plan(&scenarios(options)?, &plan_options(options)).map_err(unplanned)?;
+    let mut plan =
+        cases::plan(&scenarios(&options.scenarios)?, &plan_options(options)).map_err(unplanned)?;
     if options.relay.is_some() {
         // Somebody else's process is neither stopped nor started anew, nor given other settings.
         let reason = "needs a relay process of its own, which a relay given by URL is not";
@@ -357,14 +358,17 @@ pub fn plan(options: &Options) -> Result<Plan, RunError> {
     Ok(plan)
 }
 
-/// The same by name only, for lists.
+/// The same by name only, for lists. `scenarios`: those of the options' folder.
 ///
 /// # Errors
 ///
-/// As [`plan`].
-pub fn outline(options: &Options) -> Result<(Vec<Outline>, Vec<Skipped>), RunError> {
+/// If the selection matches nothing.
+pub fn outline(
+    options: &Options,
+    scenarios: &[Scenario],
+) -> Result<(Vec<Outline>, Vec<Skipped>), RunError> {
     let (mut cases, mut skipped) =
-        cases::outline(&scenarios(options)?, &plan_options(options)).map_err(unplanned)?;
+        cases::outline(scenarios, &plan_options(options)).map_err(unplanned)?;
     if let Some(shard) = options.shard {
         cases.retain(|case| shard.contains(&case.name));
         skipped.retain(|skipped| shard.contains(&skipped.name));
@@ -380,7 +384,7 @@ pub fn outline(options: &Options) -> Result<(Vec<Outline>, Vec<Skipped>), RunErr
 pub fn suite(options: &Options) -> Result<Vec<(String, bool)>, RunError> {
     let everything =
         Options { cases: Vec::new(), platforms: Vec::new(), shard: None, ..options.clone() };
-    let (cases, skipped) = outline(&everything)?;
+    let (cases, skipped) = outline(&everything, &scenarios(&options.scenarios)?)?;
     let own_process = |case: &Outline| case.private_relay && options.relay.is_some();
     let played = cases.into_iter().map(|case| (!own_process(&case), case.name));
     Ok(played
@@ -389,8 +393,13 @@ pub fn suite(options: &Options) -> Result<Vec<(String, bool)>, RunError> {
         .collect())
 }
 
-fn scenarios(options: &Options) -> Result<Vec<Scenario>, RunError> {
-    load::load_dir(&options.scenarios).map_err(|e| RunError::Usage(e.to_string()))
+/// All scenarios of a folder.
+///
+/// # Errors
+///
+/// If a file cannot be read.
+pub fn scenarios(folder: &Path) -> Result<Vec<Scenario>, RunError> {
+    load::load_dir(folder).map_err(|e| RunError::Usage(e.to_string()))
 }
 
 fn plan_options(options: &Options) -> PlanOptions<'_> {

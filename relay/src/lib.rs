@@ -83,7 +83,7 @@ pub async fn serve_announced(
     let grace = Duration::from_millis(config.shutdown_grace_ms);
     // The rest of the grace is for connections and the database.
     let for_attempts = grace.saturating_sub(CLOSING * 2).max(grace / 2);
-    let store = Store::open(&config.database, &config, &tasks)?;
+    let store = Store::open(&config.database, &config)?;
     let timeout = Duration::from_millis(config.delivery.timeout_ms);
     let http = client::build(timeout, config.shops.iter().any(Shop::uses_tls))?;
     let gear = Gear {

@@ -23,15 +23,6 @@ impl Tasks {
         self.tracker.spawn(task);
     }
 
-    /// Runs blocking work (SQLite reads) off the async threads; `None` if the work panicked.
-    pub async fn blocking<T, F>(&self, work: F) -> Option<T>
-    where
-        T: Send + 'static,
-        F: FnOnce() -> T + Send + 'static,
-    {
-        self.tracker.spawn_blocking(work).await.ok()
-    }
-
     /// Completes when the relay is asked to stop.
     pub async fn stopping(&self) {
         self.stop.cancelled().await;

@@ -1,10 +1,10 @@
 //! `harness list`: cases, or what of the failure catalogue they cover.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, panic::resume_unwind, thread};
 
 use serde_json::json;
 
-use super::{Done, plan_options};
+use super::{Done, plan_options, scenarios};
 use crate::{
     catalogue::{self, Entry},
     cli::ListArgs,
@@ -20,8 +20,15 @@ use crate::{
 ///
 /// If scenarios or profile cannot be read, or nothing matches.
 pub fn list(args: &ListArgs) -> Result<Done, RunError> {
-    let options = plan_options(&args.select, args.profile.as_deref())?;
-    let (outlines, skipped) = run::outline(&options)?;
+    let folder = scenarios(args.select.scenarios.as_ref());
+    // Neither needs the other, and together they are what a list takes its time for.
+    let (options, all) = thread::scope(|scope| {
+        let all = scope.spawn(|| run::scenarios(&folder));
+        let options = plan_options(&args.select, args.profile.as_deref());
+        (options, all.join().unwrap_or_else(|panic| resume_unwind(panic)))
+    });
+    let (options, all) = (options?, all?);
+    let (outlines, skipped) = run::outline(&options, &all)?;
     let plan = Listed { seed: options.seed, shard: options.shard, cases: outlines, skipped };
     let output = match (args.coverage, args.json) {
         (false, false) => cases(&plan),

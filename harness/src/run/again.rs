@@ -81,8 +81,9 @@ fn planned(options: &Options, names: &[String], first_id: usize) -> Vec<Case> {
         cases: names.to_vec(),
         ..options.clone()
     };
-    let planned =
-        scenarios(&other).ok().and_then(|all| cases::plan(&all, &plan_options(&other)).ok());
+    let planned = scenarios(&other.scenarios)
+        .ok()
+        .and_then(|all| cases::plan(&all, &plan_options(&other)).ok());
     let cases = planned.map(|plan| plan.cases).unwrap_or_default();
     cases
         .into_iter()

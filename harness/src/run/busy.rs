@@ -1,6 +1,6 @@
 //! Whether the machine left the relay and the harness the time that a late answer would have to be blamed for.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use super::strain::{Mark, Strain};
 use crate::{
@@ -13,12 +13,12 @@ pub(crate) struct Playing<'a> {
     strain: &'a Strain,
     relay: &'a Relay,
     mark: Mark,
-    waits: Waits,
+    waits: Arc<Waits>,
 }
 
 impl<'a> Playing<'a> {
     pub(crate) fn begins(strain: &'a Strain, relay: &'a Relay) -> Self {
-        Self { strain, relay, mark: strain.mark(), waits: relay.waits() }
+        Self { strain, relay, mark: strain.mark(), waits: relay.waits_lately() }
     }
 
     /// Whether the harness itself had too little time, until now, for anything that did not happen to prove something.

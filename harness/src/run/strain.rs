@@ -94,21 +94,25 @@ impl Strain {
     }
 
     pub(crate) fn mark(&self) -> Mark {
-        Mark {
-            at: Instant::now(),
-            waited: self.pressure.and_then(waited_for_processors).unwrap_or_default(),
-            late: Duration::from_micros(self.late.load(Ordering::Relaxed)),
-        }
+        Mark { at: Instant::now(), waited: self.waited(), late: self.late() }
+    }
+
+    fn waited(&self) -> Duration {
+        self.pressure.and_then(waited_for_processors).unwrap_or_default()
+    }
+
+    fn late(&self) -> Duration {
+        Duration::from_micros(self.late.load(Ordering::Relaxed))
     }
 
     /// Share of the time since then in which the own timer was overdue, 0 to 1.
     fn overdue(&self, mark: &Mark) -> f64 {
-        share(self.mark().late.saturating_sub(mark.late), mark)
+        share(self.late().saturating_sub(mark.late), mark)
     }
 
     /// Share of the time since then in which somebody had to wait for a processor, 0 to 1.
     fn contended(&self, mark: &Mark) -> f64 {
-        share(self.mark().waited.saturating_sub(mark.waited), mark).max(self.overdue(mark))
+        share(self.waited().saturating_sub(mark.waited), mark).max(self.overdue(mark))
     }
 
     /// What a wait of this length becomes, begun at the mark: as long if everybody could run at least half of the time, up

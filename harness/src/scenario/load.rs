@@ -4,14 +4,10 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-    thread,
+    sync::Arc,
 };
 
-use serde::Deserialize;
+use rayon::prelude::*;
 use serde_json::Value;
 
 use super::{Scenario, Variant, rules};
@@ -22,8 +18,6 @@ pub use crate::yaml::{LoadError, LoadErrors};
 pub const MAX_FILES: usize = 2_000;
 /// Deepest folder below the scenarios' own.
 const MAX_DEPTH: usize = 8;
-/// Most threads that read files.
-const MAX_READERS: usize = 8;
 
 /// Reads all `*.yaml` files below a folder, in order of their names.
 ///
@@ -42,39 +36,15 @@ pub fn load_dir(dir: &Path) -> Result<Vec<Scenario>, LoadErrors> {
     if files.is_empty() && errors.is_empty() {
         errors.push(whole(dir, "no scenario in it", "scenarios are files that end in .yaml"));
     }
+    let read: Vec<_> = files.par_iter().map(|file| read(dir, file)).collect();
     let mut scenarios = Vec::new();
-    for read in read_all(dir, &files) {
+    for read in read {
         match read {
             Ok(scenario) => scenarios.push(scenario),
             Err(of_file) => errors.extend(of_file.errors),
         }
     }
     if errors.is_empty() { Ok(scenarios) } else { Err(LoadErrors { errors }) }
-}
-
-/// Reads files side by side; what they say comes in their order.
-fn read_all(dir: &Path, files: &[PathBuf]) -> Vec<Result<Scenario, LoadErrors>> {
-    let threads = thread::available_parallelism().map_or(1, usize::from).min(MAX_READERS);
-    let next = AtomicUsize::new(0);
-    // Each takes the next file when it is done with one: they differ in size.
-    let reader = || {
-        let mut own = Vec::new();
-        loop {
-            let place = next.fetch_add(1, Ordering::Relaxed);
-            let Some(file) = files.get(place) else { return own };
-            own.push((place, read(dir, file)));
-        }
-    };
-    let mut all = thread::scope(|scope| {
-        let others: Vec<_> = (1..threads).map(|_| scope.spawn(reader)).collect();
-        let mut all = reader();
-        for other in others {
-            all.extend(other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
-        }
-        all
-    });
-    all.sort_unstable_by_key(|(place, _)| *place);
-    all.into_iter().map(|(_, scenario)| scenario).collect()
 }
 
 /// Reads one scenario from text; `name` is what its place in the folder would say: `dedup/thank_you_reload`.
@@ -123,7 +93,7 @@ fn with_variant(scenario: &Scenario, variant: &Variant) -> Result<Scenario, Stri
             return Err(format!("there is no `{kind}` that it could change"));
         }
     }
-    let mut merged = Scenario::deserialize(source).map_err(|error| error.to_string())?;
+    let mut merged: Scenario = yaml::from_json(&source).map_err(|error| error.to_string())?;
     if let Some(platforms) = &variant.platforms {
         merged.platforms = platforms.clone();
     }
@@ -237,16 +207,23 @@ fn parse(name: &str, file: &str, text: &str) -> Result<Scenario, LoadErrors> {
     options.no_schema = true;
     let tree: Node = serde_saphyr::from_str_with_options(text, options.clone())
         .map_err(|e| one(reporter.yaml(&e)))?;
-    let mut scenario: Scenario =
-        serde_saphyr::from_str_with_options(text, options).map_err(|e| one(reporter.yaml(&e)))?;
+    let source = tree.to_json();
+    let (mut scenario, differs) = match yaml::from_json::<Scenario>(&source) {
+        Ok(scenario) => (scenario, None),
+        // The file itself, read a second time, knows the place of what is wrong.
+        Err(as_json) => match serde_saphyr::from_str_with_options(text, options) {
+            Ok(scenario) => (scenario, Some(as_json)),
+            Err(error) => return Err(one(reporter.yaml(&error))),
+        },
+    };
     name.clone_into(&mut scenario.name);
-    scenario.source = Arc::new(tree.to_json());
+    scenario.source = Arc::new(source);
 
     let mut errors: Vec<LoadError> = rules::broken(&scenario)
         .into_iter()
         .map(|broken| reporter.error(tree.place(&broken.at), broken.message, Some(broken.hint)))
         .collect();
-    if let Err(error) = Scenario::deserialize(&*scenario.source) {
+    if let Some(error) = differs {
         let hint = "put texts that look like numbers in quotes".to_owned();
         let begin = tree.place("title");
         errors.push(reporter.error(

@@ -9,7 +9,7 @@ use std::{
     collections::BTreeMap,
     path::Path,
     sync::{
-        Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU16, AtomicU64, Ordering},
     },
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
@@ -41,6 +41,9 @@ use crate::{
 const START_WITHIN: Duration = Duration::from_secs(10);
 /// How much longer than declared an answer is waited for.
 const LATE_ANSWER: Duration = Duration::from_secs(2);
+
+/// So long a look at what its threads have waited serves others: a small part of any answer that is slow.
+const LATELY: Duration = Duration::from_millis(20);
 
 /// The relay cannot be started, stopped or reached.
 #[derive(Debug, thiserror::Error)]
@@ -131,6 +134,8 @@ pub struct Relay {
     base_url: Mutex<String>,
     child: Option<Child>,
     services: Services,
+    /// What its threads had waited when that was last asked for the beginning of a case.
+    waits: Mutex<Option<(Instant, Arc<Waits>)>>,
 }
 
 /// A moment in what a relay prints.
@@ -212,7 +217,15 @@ impl Relay {
         let base_url = child.spawn().await?;
         let base_url = Mutex::new(base_url);
         let facts = call_facts(settings, &secret);
-        Ok(Self { templates, facts, http, base_url, child: Some(child), services })
+        Ok(Self {
+            templates,
+            facts,
+            http,
+            base_url,
+            child: Some(child),
+            services,
+            waits: Mutex::default(),
+        })
     }
 
     /// A relay that somebody else runs; it has to take connections within this time.
@@ -235,6 +248,7 @@ impl Relay {
             base_url: Mutex::new(url.to_owned()),
             child: None,
             services: Services::default(),
+            waits: Mutex::default(),
         })
     }
 
@@ -288,6 +302,20 @@ impl Relay {
     /// How long its threads have waited for a processor; nothing is known of a relay that runs elsewhere.
     pub(crate) fn waits(&self) -> Waits {
         self.child.as_ref().and_then(Child::pid).map_or_else(Waits::default, Waits::of)
+    }
+
+    /// The same to measure from, as it was a moment ago: cases begin many at a time, and each look costs a file for every
+    /// thread.
+    pub(crate) fn waits_lately(&self) -> Arc<Waits> {
+        let mut lately = lock(&self.waits);
+        if let Some((at, waits)) = &*lately
+            && at.elapsed() < LATELY
+        {
+            return Arc::clone(waits);
+        }
+        let waits = Arc::new(self.waits());
+        *lately = Some((Instant::now(), Arc::clone(&waits)));
+        waits
     }
 
     /// The last part of what it printed, by stream.

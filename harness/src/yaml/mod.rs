@@ -4,12 +4,14 @@
 mod error;
 mod node;
 mod report;
+mod strict;
 
 use std::path::Path;
 
 pub use error::{Excerpt, LoadError, LoadErrors};
 pub(crate) use node::{Node, Place};
 pub(crate) use report::{Fields, Reporter, known, whole};
+pub(crate) use strict::from_json;
 
 use crate::bounded::{self, ReadError};
 

@@ -1,5 +1,5 @@
 //! The durable store: SQLite in WAL mode with `synchronous=FULL`. One thread writes, batching the requests
-//! that wait into one transaction and answering them after its commit; readers have their own connections.
+//! that wait into one transaction and answering them after its commit; another one reads, on a connection of its own.
 
 pub mod browser;
 pub mod intake;
@@ -7,32 +7,31 @@ pub mod listing;
 mod news;
 pub mod people;
 pub mod queue;
+mod reader;
 mod schema;
 pub mod sweep;
 #[cfg(test)]
 mod tests;
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags, config::DbConfig};
-use tokio::sync::{Semaphore, oneshot};
+use rusqlite::{Connection, config::DbConfig};
+use tokio::sync::oneshot;
 
 use crate::config::{Config, Policy};
-use crate::tasks::Tasks;
 use news::{About, News};
 use people::PersonKeys;
+use reader::Reader;
 
-/// Writes that share one transaction, hence one fsync.
+/// Writes that share one transaction, hence one fsync; reads likewise.
 const GROUP: usize = 256;
-/// Writes that may wait; above, intake answers 503 instead of piling up.
+/// Writes that may wait; above, intake answers 503 instead of piling up. Reads likewise.
 const WAITING: usize = 8192;
-/// Connections for reading.
-const READERS: usize = 4;
 
 /// What the store needs to know of the settings to plan deliveries inside a transaction.
 #[derive(Debug)]
@@ -50,8 +49,8 @@ pub struct Rules {
 /// Why the store did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// Too many writes wait.
-    #[error("too many writes are waiting")]
+    /// Too many writes or reads wait.
+    #[error("too many requests wait for the store")]
     Busy,
     /// The store is closed or its thread is gone.
     #[error("the store is closed")]
@@ -68,11 +67,6 @@ type Reply = Box<dyn FnOnce(bool) + Send>;
 /// Given no connection (the transaction could not begin), a job only answers that it was not done.
 type Job = Box<dyn FnOnce(Option<&Connection>) -> (bool, Reply) + Send>;
 
-enum Message {
-    Write(Job),
-    Stop,
-}
-
 /// Handle to the store; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Store {
@@ -81,23 +75,20 @@ pub struct Store {
 
 #[derive(Debug)]
 struct Inner {
-    writes: SyncSender<Message>,
+    /// `None` is the last one.
+    writes: SyncSender<Option<Job>>,
     writer: Mutex<Option<JoinHandle<()>>>,
-    // A plain mutex: held only to push and pop, never across an await.
-    readers: Mutex<Vec<Connection>>,
-    permits: Semaphore,
-    path: PathBuf,
+    reader: Reader,
     rules: Arc<Rules>,
     news: Arc<News>,
-    tasks: Tasks,
 }
 
 impl Store {
-    /// Opens or creates the database and starts its writer.
+    /// Opens or creates the database and starts its threads.
     ///
     /// # Errors
     /// When the file cannot be opened, or was made by a newer version.
-    pub fn open(path: &Path, config: &Config, tasks: &Tasks) -> Result<Self, StoreError> {
+    pub fn open(path: &Path, config: &Config) -> Result<Self, StoreError> {
         let connection = Connection::open(path)?;
         tune(&connection)?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
@@ -125,6 +116,7 @@ impl Store {
                 .collect(),
             keys: PersonKeys::load(&connection)?,
         });
+        let reader = Reader::start(path)?;
         let (writes, waiting) = sync_channel(WAITING);
         let writer = std::thread::Builder::new()
             .name("store-writer".into())
@@ -133,12 +125,9 @@ impl Store {
         let inner = Inner {
             writes,
             writer: Mutex::new(Some(writer)),
-            readers: Mutex::new(Vec::new()),
-            permits: Semaphore::new(READERS),
-            path: path.to_owned(),
+            reader,
             news: Arc::new(News::of(config.shops.iter().map(|shop| shop.id.clone()))),
             rules,
-            tasks: tasks.clone(),
         };
         Ok(Self { inner: Arc::new(inner) })
     }
@@ -211,14 +200,14 @@ impl Store {
             });
             (failed, reply)
         });
-        self.inner.writes.try_send(Message::Write(job)).map_err(|error| match error {
+        self.inner.writes.try_send(Some(job)).map_err(|error| match error {
             TrySendError::Full(_) => StoreError::Busy,
             TrySendError::Disconnected(_) => StoreError::Closed,
         })?;
         answered.await.map_err(|_| StoreError::Closed)?
     }
 
-    /// Runs a read on a connection of its own.
+    /// Runs a read, which sees everything that was on disk when it was asked for.
     ///
     /// # Errors
     /// See [`StoreError`].
@@ -227,24 +216,7 @@ impl Store {
         T: Send + 'static,
         F: FnOnce(&Connection) -> Result<T, rusqlite::Error> + Send + 'static,
     {
-        let permit = self.inner.permits.acquire().await.map_err(|_| StoreError::Closed)?;
-        let inner = self.inner.clone();
-        let result = self
-            .inner
-            .tasks
-            .blocking(move || -> Result<T, StoreError> {
-                let pooled = lock(&inner.readers).pop();
-                let connection = match pooled {
-                    Some(connection) => connection,
-                    None => open_reader(&inner.path)?,
-                };
-                let result = read(&connection);
-                lock(&inner.readers).push(connection);
-                Ok(result?)
-            })
-            .await;
-        drop(permit);
-        result.ok_or(StoreError::Closed)?
+        self.inner.reader.read(read).await
     }
 
     /// What deliveries are planned by.
@@ -255,14 +227,14 @@ impl Store {
 
     /// Writes what waits and closes the database. Later writes fail.
     pub fn close(&self) {
-        if self.inner.writes.send(Message::Stop).is_err() {
+        if self.inner.writes.send(None).is_err() {
             tracing::debug!("the store's writer was already gone");
         }
         let writer = lock(&self.inner.writer).take();
         if writer.is_some_and(|w| w.join().is_err()) {
             tracing::error!("the store's writer had panicked");
         }
-        lock(&self.inner.readers).clear();
+        self.inner.reader.close();
     }
 }
 
@@ -278,31 +250,28 @@ fn tune(connection: &Connection) -> Result<(), rusqlite::Error> {
     Ok(())
 }
 
-fn open_reader(path: &Path) -> Result<Connection, rusqlite::Error> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags)?;
-    tune(&connection)?;
-    Ok(connection)
-}
-
-fn run_writer(connection: &Connection, waiting: &Receiver<Message>) {
-    let mut stopping = false;
-    while !stopping {
-        let Ok(first) = waiting.recv() else { return };
-        let mut jobs = Vec::new();
-        let mut next = Some(first);
-        while let Some(message) = next {
-            match message {
-                Message::Write(job) => jobs.push(job),
-                Message::Stop => stopping = true,
-            }
-            let more = !stopping && jobs.len() < GROUP;
-            next = if more { waiting.try_recv().ok() } else { None };
-        }
+fn run_writer(connection: &Connection, waiting: &Receiver<Option<Job>>) {
+    while let Some((jobs, is_last)) = next_group(waiting) {
         if !jobs.is_empty() {
             commit(connection, jobs);
         }
+        if is_last {
+            return;
+        }
     }
+}
+
+/// What waits, as soon as something does, and whether nothing follows; `None` if nobody is left to ask for anything.
+fn next_group<J>(waiting: &Receiver<Option<J>>) -> Option<(Vec<J>, bool)> {
+    let mut next = waiting.recv().ok()?;
+    let mut jobs = Vec::new();
+    while let Some(job) = next {
+        jobs.push(job);
+        let more = (jobs.len() < GROUP).then(|| waiting.try_recv().ok()).flatten();
+        let Some(message) = more else { return Some((jobs, false)) };
+        next = message;
+    }
+    Some((jobs, true))
 }
 
 /// One transaction: each job in its own savepoint, all answered after the commit.

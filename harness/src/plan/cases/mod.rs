@@ -8,6 +8,8 @@ mod tests;
 
 use std::sync::Arc;
 
+use rayon::prelude::*;
+
 pub use self::errors::{CaseError, PlanError};
 pub use super::shops::shops;
 use super::{Case, Plan, Skipped, Suite, needs, spared};
@@ -45,16 +47,28 @@ pub fn plan(scenarios: &[Scenario], options: &PlanOptions<'_>) -> Result<Plan, P
         chosen.iter().map(|(draft, _)| draft.name.as_str()),
         skipped.iter().map(|skipped| skipped.name.as_str()),
     );
-    let mut plan = Plan { seed: options.seed, cases: Vec::new(), skipped, suite };
+    let made: Vec<Result<Case, CaseError>> = chosen
+        .into_par_iter()
+        .map(|(draft, needs)| {
+            let name = draft.name.clone();
+            concrete(draft, options)
+                .and_then(|case| check_texts(&case).map(|()| Case { needs, ..case }))
+                .map_err(|message| CaseError { case: name, message })
+        })
+        .collect();
+    let mut cases = Vec::with_capacity(made.len());
     let mut errors = Vec::new();
-    for (draft, needs) in chosen {
-        let name = draft.name.clone();
-        match concrete(draft, options).and_then(|case| check_texts(&case).map(|()| case)) {
-            Ok(case) => plan.cases.push(Case { id: plan.cases.len(), needs, ..case }),
-            Err(message) => errors.push(CaseError { case: name, message }),
+    for case in made {
+        match case {
+            Ok(case) => cases.push(Case { id: cases.len(), ..case }),
+            Err(error) => errors.push(error),
         }
     }
-    if errors.is_empty() { Ok(plan) } else { Err(PlanError::Cases(errors)) }
+    if errors.is_empty() {
+        Ok(Plan { seed: options.seed, cases, skipped, suite })
+    } else {
+        Err(PlanError::Cases(errors))
+    }
 }
 
 /// A case by name, without the people and values that a run needs.
