@@ -177,6 +177,20 @@ fn what_a_variant_breaks_is_told_once_and_names_it() {
 }
 
 #[test]
+fn a_list_is_no_mapping_in_a_variant_either() {
+    let printed = of_file(
+        "title: A test\ncovers: [DED-05]\nsteps:\n- order: { id: A }\nvariants:\n- name: listed\n  steps: [{ order: [A] }]\n- name: inside\n  order: { contact: [x@example.com] }\n",
+    );
+    for expected in [
+        "dedup/x.yaml:6:3: variant `listed`: invalid type: sequence, expected struct OrderStep",
+        "dedup/x.yaml:8:3: variant `inside`: invalid type: sequence, expected a map",
+    ] {
+        assert!(printed.contains(expected), "{expected}\n{printed}");
+    }
+    assert!(errors("  - order: [A]").contains("dedup/x.yaml:4:12: "));
+}
+
+#[test]
 fn hostile_files_are_refused_in_time() {
     let mut bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
     for level in 1..12 {
