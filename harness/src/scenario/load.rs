@@ -2,6 +2,7 @@
 //! the offending line and a hint.
 
 use std::{
+    cell::LazyCell,
     fs,
     path::{Path, PathBuf},
     sync::Arc,
@@ -11,7 +12,7 @@ use rayon::prelude::*;
 use serde_json::Value;
 
 use super::{Scenario, Variant, rules};
-use crate::yaml::{self, MAX_FILE, Node, Place, Reporter, whole};
+use crate::yaml::{self, MAX_FILE, Node, Place, Plain, Reporter, whole};
 pub use crate::yaml::{LoadError, LoadErrors};
 
 /// Most files in one folder.
@@ -205,13 +206,16 @@ fn parse(name: &str, file: &str, text: &str) -> Result<Scenario, LoadErrors> {
     // Variants are merged as JSON, where 7 is no text: both readings have to agree.
     let mut options = yaml::options();
     options.no_schema = true;
-    let tree: Node = serde_saphyr::from_str_with_options(text, options.clone())
+    let Plain(source) = serde_saphyr::from_str_with_options(text, options.clone())
         .map_err(|e| one(reporter.yaml(&e)))?;
-    let source = tree.to_json();
+    // Read a second time only if something is wrong, to tell where.
+    let tree: LazyCell<Option<Node>, _> =
+        LazyCell::new(|| serde_saphyr::from_str_with_options(text, options.clone()).ok());
+    let place = |path: &str| tree.as_ref().and_then(|tree| tree.place(path));
     let (mut scenario, differs) = match yaml::from_json::<Scenario>(&source) {
         Ok(scenario) => (scenario, None),
-        // The file itself, read a second time, knows the place of what is wrong.
-        Err(as_json) => match serde_saphyr::from_str_with_options(text, options) {
+        // JSON does not know the place of what is wrong, the file itself does.
+        Err(as_json) => match serde_saphyr::from_str_with_options(text, options.clone()) {
             Ok(scenario) => (scenario, Some(as_json)),
             Err(error) => return Err(one(reporter.yaml(&error))),
         },
@@ -221,26 +225,22 @@ fn parse(name: &str, file: &str, text: &str) -> Result<Scenario, LoadErrors> {
 
     let mut errors: Vec<LoadError> = rules::broken(&scenario)
         .into_iter()
-        .map(|broken| reporter.error(tree.place(&broken.at), broken.message, Some(broken.hint)))
+        .map(|broken| reporter.error(place(&broken.at), broken.message, Some(broken.hint)))
         .collect();
     if let Some(error) = differs {
         let hint = "put texts that look like numbers in quotes".to_owned();
-        let begin = tree.place("title");
-        errors.push(reporter.error(
-            begin,
-            format!("reads differently as JSON: {error}"),
-            Some(hint),
-        ));
+        let message = format!("reads differently as JSON: {error}");
+        errors.push(reporter.error(place("title"), message, Some(hint)));
     }
     let mut merged_ones = Vec::with_capacity(scenario.variants.len());
     for (i, variant) in scenario.variants.iter().enumerate() {
-        let place = tree.place(&format!("variants/{i}"));
+        let place = || place(&format!("variants/{i}"));
         let label = format!("variant `{}`", variant.name);
         match with_variant(&scenario, variant) {
             Err(message) => {
                 let hint = "a variant changes fields of the steps above it, by the same names";
                 let message = format!("{label}: {message}");
-                errors.push(reporter.error(place, message, Some(hint.into())));
+                errors.push(reporter.error(place(), message, Some(hint.into())));
             }
             Ok(merged) => {
                 // What the base breaks by itself was said already.
@@ -249,7 +249,7 @@ fn parse(name: &str, file: &str, text: &str) -> Result<Scenario, LoadErrors> {
                     .filter(|broken| !rules::broken(&scenario).contains(broken));
                 errors.extend(broken.map(|b| {
                     let message = format!("{label}: {}: {}", b.at, b.message);
-                    reporter.error(place, message, Some(b.hint))
+                    reporter.error(place(), message, Some(b.hint))
                 }));
                 merged_ones.push(Arc::new(merged));
             }

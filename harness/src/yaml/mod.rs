@@ -9,7 +9,7 @@ mod strict;
 use std::path::Path;
 
 pub use error::{Excerpt, LoadError, LoadErrors};
-pub(crate) use node::{Node, Place};
+pub(crate) use node::{Node, Place, Plain};
 pub(crate) use report::{Fields, Reporter, known, whole};
 pub(crate) use strict::from_json;
 
