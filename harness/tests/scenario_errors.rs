@@ -191,6 +191,67 @@ fn a_list_is_no_mapping_in_a_variant_either() {
 }
 
 #[test]
+fn a_variant_that_is_left_empty_is_no_copy_of_its_base() {
+    for empty in ["order: null", "order:", "steps: ~", "expect: null"] {
+        let printed = of_file(&format!(
+            "title: A test\ncovers: [DED-05]\nsteps:\n- order: {{ id: A }}\nvariants:\n- name: x\n  {empty}\n"
+        ));
+        assert!(printed.contains("x.yaml:6:3: variant `x`: invalid type: null"), "{printed}");
+    }
+}
+
+#[test]
+fn what_json_reads_differently_is_found_in_its_step() {
+    let printed = errors("  - order: { id: A }\n  - order: { id: B, copies: \"3\" }");
+    assert!(printed.contains("x.yaml:5:5: reads differently as JSON"), "{printed}");
+    assert!(printed.contains("hint: write numbers without quotes"), "{printed}");
+}
+
+#[test]
+fn the_same_in_two_forms_is_refused() {
+    for (steps, message) in [
+        ("  - visit: { click: { fbclid: a, ids: { fbclid: b } } }", "`fbclid` is given twice"),
+        ("  - visit: { consent: { ads: granted, decisions: { ads: denied } } }", "in two forms"),
+        ("  - visit: { consent: { gcs: G111, signals: { gcs: G100 } } }", "in two forms"),
+    ] {
+        let printed = errors(steps);
+        assert!(printed.contains(message), "{steps}\n{printed}");
+    }
+}
+
+#[test]
+fn control_characters_reach_no_terminal() {
+    let printed = of_file("title: \"\\e[31mred\"\ncovers: [DED-05]\nsteps:\n- order: { id: A }\n");
+    assert!(printed.contains("the title must be one line of text"), "{printed}");
+    assert!(!printed.contains('\u{1b}'), "{printed:?}");
+    let named = load_str("dedup/\u{1b}x", "title: A test\n").unwrap_err().to_string();
+    assert!(!named.contains('\u{1b}'), "{named:?}");
+}
+
+#[test]
+fn more_variants_than_allowed_are_not_looked_at() {
+    let variants: String = (0..9_000).map(|i| format!("- name: v{i}\n")).collect();
+    let begun = std::time::Instant::now();
+    let printed = of_file(&format!(
+        "title: A test\ncovers: [DED-05]\nsteps:\n- order: {{ id: A }}\nvariants:\n{variants}"
+    ));
+    assert!(printed.contains("more than 200 variants"), "{printed}");
+    assert!(begun.elapsed().as_secs() < 5, "{:?}", begun.elapsed());
+}
+
+#[test]
+#[cfg(unix)]
+fn folders_that_lead_back_to_themselves_end() {
+    let folder = tempfile::tempdir().unwrap();
+    for i in 0..8 {
+        std::os::unix::fs::symlink(".", folder.path().join(format!("l{i}"))).unwrap();
+    }
+    let printed = load_dir(folder.path()).unwrap_err().to_string();
+    assert!(printed.contains("folders deep"), "{printed}");
+    assert!(printed.lines().count() < 1_000, "{}", printed.lines().count());
+}
+
+#[test]
 fn hostile_files_are_refused_in_time() {
     let mut bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
     for level in 1..12 {

@@ -113,6 +113,11 @@ fn judge(
     let under_way = under_way(seen);
     for (index, item) in exchange.items_of(&expected.order) {
         let finding = |message: String, at: &str| {
+            // Whoever reads it in the case of one platform looks for it there.
+            let message = match exchange.platform.filter(|_| !own_platform) {
+                Some(other) => format!("at {other}: {message}"),
+                None => message,
+            };
             let mut finding = ABOUT.finding(message).of(&expected.order).by([exchange.seq]);
             finding.at = Some(format!("{}{at}", item.pointer));
             finding

@@ -405,6 +405,15 @@ fn a_refused_visitor_is_left_alone_by_every_platform_request() {
     let verdict = leaks.verdict();
     assert_eq!((verdict.status, verdict.cells[0].outcome), (Status::Fail, Outcome::Leaked));
 
+    // Another platform was sent it: the case fails, but this platform was not leaked to.
+    let mut elsewhere = Bench::new("meta", steps.clone());
+    elsewhere.play().sends("A");
+    elsewhere.history.exchanges.last_mut().unwrap().platform = Some("tiktok");
+    let verdict = elsewhere.verdict();
+    assert_eq!((verdict.status, verdict.cells[0].outcome), (Status::Fail, Outcome::Withheld));
+    let finding = &elsewhere.found("consent_respected")[0];
+    assert!(finding.message.starts_with("at tiktok: sent, though"), "{}", finding.message);
+
     // Not about the order, but about the person.
     let mut traces = Bench::new("meta", steps);
     traces.play();

@@ -71,8 +71,8 @@ pub(super) fn cells(seen: &Seen<'_>, findings: &[Finding]) -> Vec<Cell> {
 
 fn outcome(seen: &Seen<'_>, expected: &Expected, own: &[&Finding]) -> (Outcome, bool, String) {
     let of = |check: &str| own.iter().find(|f| f.check == check).map(|f| f.message.clone());
-    if let Some(leak) = of("consent_respected") {
-        return (Outcome::Leaked, false, leak);
+    if let Some(leak) = own.iter().find(|f| f.check == "consent_respected" && is_here(seen, f)) {
+        return (Outcome::Leaked, false, leak.message.clone());
     }
     if let Some(doubled) = exactly_once::doubled(seen, expected) {
         return (Outcome::CountedTwice, false, doubled.message);
@@ -105,6 +105,15 @@ fn outcome(seen: &Seen<'_>, expected: &Expected, own: &[&Finding]) -> (Outcome, 
         }
         (Count::Never | Count::Either, false) => withheld(seen, expected),
     }
+}
+
+/// Whether it was found at the case's own platform. What another one was sent fails the case as well, but is no outcome here.
+fn is_here(seen: &Seen<'_>, finding: &Finding) -> bool {
+    let of_platform = |seq: &u64| {
+        let mut all = seen.history.exchanges.iter();
+        all.any(|x| x.seq == *seq && x.platform == Some(seen.platform.id()))
+    };
+    finding.exchanges.iter().any(of_platform)
 }
 
 fn worst(own: &[&Finding]) -> Option<String> {

@@ -175,10 +175,19 @@ impl<'de> Forms<'de> for Click {
         let mut ids = BTreeMap::new();
         let mut query = None;
         while let Some(name) = map.next_key::<String>()? {
-            match name.as_str() {
-                "query" => query = Some(map.next_value::<String>()?),
-                "ids" => ids.extend(map.next_value::<BTreeMap<String, String>>()?),
-                _ => drop(ids.insert(name, map.next_value::<String>()?)),
+            let named = match name.as_str() {
+                "query" => {
+                    query = Some(map.next_value::<String>()?);
+                    continue;
+                }
+                "ids" => map.next_value::<BTreeMap<String, String>>()?,
+                _ => BTreeMap::from([(name, map.next_value::<String>()?)]),
+            };
+            for (name, value) in named {
+                if ids.contains_key(&name) {
+                    return Err(de::Error::custom(format_args!("`{name}` is given twice")));
+                }
+                ids.insert(name, value);
             }
         }
         match query {
@@ -220,12 +229,15 @@ impl<'de> Forms<'de> for ConsentAnswer {
     fn mapping<A: MapAccess<'de>>(map: A) -> Result<Self, A::Error> {
         let form = ConsentForm::deserialize(MapAccessDeserializer::new(map))?;
         let single = [form.store, form.ads, form.ads_user_data, form.ads_personalise];
-        let signals = form.signals.or_else(|| {
-            (form.gcs.is_some() || form.gcd.is_some())
-                .then_some(Signals { gcs: form.gcs, gcd: form.gcd })
-        });
+        let has_single = single.iter().any(Option::is_some);
+        let has_digits = form.gcs.is_some() || form.gcd.is_some();
+        if (form.decisions.is_some() && has_single) || (form.signals.is_some() && has_digits) {
+            return Err(de::Error::custom("the same is given in two forms: keep one of them"));
+        }
+        let signals =
+            form.signals.or_else(|| has_digits.then_some(Signals { gcs: form.gcs, gcd: form.gcd }));
         let decisions = form.decisions.or_else(|| {
-            single.iter().any(Option::is_some).then(|| {
+            has_single.then(|| {
                 let [store, ads, ads_user_data, ads_personalise] =
                     single.map(Option::unwrap_or_default);
                 Decisions { store, ads, ads_user_data, ads_personalise }

@@ -9,14 +9,20 @@ use std::{
 };
 
 use rayon::prelude::*;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::{Scenario, Variant, rules};
+use super::{
+    Expect, Given, Scenario, Step, Variant,
+    rules::{self, Broken, MAX_VARIANTS},
+};
 use crate::yaml::{self, MAX_FILE, Node, Place, Plain, Reporter, whole};
 pub use crate::yaml::{LoadError, LoadErrors};
 
 /// Most files in one folder.
 pub const MAX_FILES: usize = 2_000;
+/// Most errors of the folders themselves.
+const MAX_ERRORS: usize = 100;
 /// Deepest folder below the scenarios' own.
 const MAX_DEPTH: usize = 8;
 
@@ -138,8 +144,8 @@ fn collect(dir: &Path, depth: usize, files: &mut Vec<PathBuf>, errors: &mut Vec<
         Err(error) => return errors.push(unreadable(dir, &error)),
     };
     for entry in entries {
-        // A few more than allowed are enough to know that it is too many.
-        if files.len() > MAX_FILES {
+        // A few more than allowed are enough to know that it is too many; folders that lead back to themselves have no end.
+        if files.len() > MAX_FILES || errors.len() > MAX_ERRORS {
             return;
         }
         let path = match entry {
@@ -223,17 +229,20 @@ fn parse(name: &str, file: &str, text: &str) -> Result<Scenario, LoadErrors> {
     name.clone_into(&mut scenario.name);
     scenario.source = Arc::new(source);
 
-    let mut errors: Vec<LoadError> = rules::broken(&scenario)
-        .into_iter()
-        .map(|broken| reporter.error(place(&broken.at), broken.message, Some(broken.hint)))
-        .collect();
+    let of_base = rules::broken(&scenario);
+    let told = |broken: &Broken| {
+        reporter.error(place(&broken.at), broken.message.clone(), Some(broken.hint.clone()))
+    };
+    let mut errors: Vec<LoadError> = of_base.iter().map(told).collect();
     if let Some(error) = differs {
-        let hint = "put texts that look like numbers in quotes".to_owned();
+        let hint = "write numbers without quotes, and texts that look like numbers in quotes";
         let message = format!("reads differently as JSON: {error}");
-        errors.push(reporter.error(place("title"), message, Some(hint)));
+        errors.push(reporter.error(place(&misread(&scenario.source)), message, Some(hint.into())));
     }
-    let mut merged_ones = Vec::with_capacity(scenario.variants.len());
-    for (i, variant) in scenario.variants.iter().enumerate() {
+    // Of more than are allowed, none is looked at.
+    let variants = Some(scenario.variants.as_slice()).filter(|all| all.len() <= MAX_VARIANTS);
+    let mut merged_ones = Vec::new();
+    for (i, variant) in variants.unwrap_or_default().iter().enumerate() {
         let place = || place(&format!("variants/{i}"));
         let label = format!("variant `{}`", variant.name);
         match with_variant(&scenario, variant) {
@@ -244,9 +253,7 @@ fn parse(name: &str, file: &str, text: &str) -> Result<Scenario, LoadErrors> {
             }
             Ok(merged) => {
                 // What the base breaks by itself was said already.
-                let broken = rules::broken(&merged)
-                    .into_iter()
-                    .filter(|broken| !rules::broken(&scenario).contains(broken));
+                let broken = rules::broken(&merged).into_iter().filter(|b| !of_base.contains(b));
                 errors.extend(broken.map(|b| {
                     let message = format!("{label}: {}: {}", b.at, b.message);
                     reporter.error(place(), message, Some(b.hint))
@@ -258,6 +265,20 @@ fn parse(name: &str, file: &str, text: &str) -> Result<Scenario, LoadErrors> {
     scenario.merged = Arc::new(merged_ones);
     errors.sort_by_key(|error| error.place);
     if errors.is_empty() { Ok(scenario) } else { Err(LoadErrors { errors }) }
+}
+
+/// Where the file says what JSON reads differently: the first step, fault, expectation or variant that is none.
+fn misread(source: &Value) -> String {
+    fn first<T: DeserializeOwned>(source: &Value, list: &str) -> Option<String> {
+        let mut all = source.get(list)?.as_array()?.iter();
+        let index = all.position(|value| yaml::from_json::<T>(value).is_err())?;
+        Some(format!("{list}/{index}"))
+    }
+    first::<Step>(source, "steps")
+        .or_else(|| first::<Given>(source, "given"))
+        .or_else(|| first::<Expect>(source, "expect"))
+        .or_else(|| first::<Variant>(source, "variants"))
+        .unwrap_or_else(|| "title".to_owned())
 }
 
 /// `dedup/thank_you_reload`: names become parts of case names, snapshot paths and patterns.

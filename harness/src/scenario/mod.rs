@@ -142,23 +142,39 @@ pub struct Variant {
     /// Last part of the case's name; required.
     pub name: String,
     /// Merged into every `visit` step.
+    #[serde(deserialize_with = "as_written")]
     pub visit: Option<serde_json::Value>,
     /// Merged into every `order` step.
+    #[serde(deserialize_with = "as_written")]
     pub order: Option<serde_json::Value>,
     /// Merged into every `webhook` step.
+    #[serde(deserialize_with = "as_written")]
     pub webhook: Option<serde_json::Value>,
     /// Merged into every `consent` step.
+    #[serde(deserialize_with = "as_written")]
     pub consent: Option<serde_json::Value>,
     /// Merged into every `given` platform fault.
+    #[serde(deserialize_with = "as_written")]
     pub fault: Option<serde_json::Value>,
     /// Replaces the list of platforms.
     pub platforms: Option<Platforms>,
     /// Replaces `settings`.
     pub settings: Option<BTreeMap<String, serde_json::Value>>,
     /// Replaces the planned faults.
+    #[serde(deserialize_with = "as_written")]
     pub given: Option<serde_json::Value>,
     /// Replaces the steps.
+    #[serde(deserialize_with = "as_written")]
     pub steps: Option<serde_json::Value>,
     /// Replaces the expectations.
+    #[serde(deserialize_with = "as_written")]
     pub expect: Option<serde_json::Value>,
+}
+
+/// A `null` is a value that is written: it is no field that is left out.
+fn as_written<'de, D>(deserializer: D) -> Result<Option<serde_json::Value>, D::Error>
+where
+    D: serde::Deserializer<'de>,
+{
+    serde_json::Value::deserialize(deserializer).map(Some)
 }

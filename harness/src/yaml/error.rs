@@ -1,6 +1,6 @@
 //! What people see when a file is wrong.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 /// Everything that is wrong with a set of files.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,7 +67,10 @@ impl Excerpt {
 
 impl fmt::Display for LoadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.file)?;
+        // Names of files are hostile, too.
+        for c in self.file.chars() {
+            f.write_char(if c.is_control() { '\u{fffd}' } else { c })?;
+        }
         if let Some((line, column)) = self.place {
             write!(f, ":{line}:{column}")?;
         }

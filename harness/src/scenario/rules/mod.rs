@@ -30,6 +30,9 @@ pub(super) struct Broken {
     pub(super) hint: String,
 }
 
+/// Most variants of one scenario.
+pub(super) const MAX_VARIANTS: usize = 200;
+
 /// Everything that is wrong with a scenario that has the right form.
 pub(super) fn broken(scenario: &Scenario) -> Vec<Broken> {
     let mut rules = Rules { found: Vec::new(), orders: BTreeSet::new(), people: BTreeSet::new() };
@@ -78,7 +81,7 @@ impl Rules {
 
     fn head(&mut self, scenario: &Scenario) {
         let title = scenario.title.trim();
-        if title.is_empty() || title != scenario.title || title.contains('\n') {
+        if title.is_empty() || title != scenario.title || title.contains(char::is_control) {
             let hint = "write one sentence that says what holds if the relay is right";
             self.say("title", "the title must be one line of text", hint);
         }
@@ -92,6 +95,10 @@ impl Rules {
                 format!("the title has {length} characters; at most 100 are allowed"),
                 "say the rest under `why`",
             );
+        }
+        let unprintable = |c: char| c.is_control() && c != '\n' && c != '\t';
+        if scenario.why.as_ref().is_some_and(|why| why.contains(unprintable)) {
+            self.say("why", "there are control characters in it", "write plain text");
         }
         if scenario.covers.is_empty() {
             self.say(
@@ -291,8 +298,9 @@ impl Rules {
     }
 
     fn variants(&mut self, scenario: &Scenario) {
-        if scenario.variants.len() > 200 {
-            self.say("variants", "more than 200 variants", "split the scenario");
+        if scenario.variants.len() > MAX_VARIANTS {
+            let message = format!("more than {MAX_VARIANTS} variants");
+            return self.say("variants", message, "split the scenario");
         }
         for (i, variant) in scenario.variants.iter().enumerate() {
             let at = format!("variants/{i}/name");
