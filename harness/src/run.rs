@@ -362,7 +362,7 @@ pub fn plan(options: &Options) -> Result<Plan, RunError> {
 ///
 /// # Errors
 ///
-/// If the selection matches nothing.
+/// If the selection matches nothing, or names a platform that is not known.
 pub fn outline(
     options: &Options,
     scenarios: &[Scenario],

@@ -107,7 +107,7 @@ impl Node {
     }
 }
 
-/// The same without places, as plain JSON: reading it takes half the time.
+/// The same without places, as plain JSON, which is cheaper to make.
 #[derive(Debug)]
 pub(crate) struct Plain(pub(crate) Value);
 

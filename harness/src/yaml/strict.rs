@@ -1,5 +1,5 @@
-//! Reads a type from plain JSON as strictly as from the file itself: `serde_json` takes a list where a mapping with fixed fields belongs, value by
-//! value in the order of the fields, and a mistake would pass as something else.
+//! Reads a type from plain JSON as strictly as from the file itself: `serde_json` takes a list where a mapping with fixed
+//! fields belongs, value by value in the order of the fields, and a mistake would pass as something else.
 
 use serde::{
     Deserialize, Deserializer,
